@@ -1,0 +1,5 @@
+"""Numbers drawn from results: Dataset in, Dataset or plain numbers out."""
+
+from fastalliance.analysis.crossing import FLAGS, Crossing, crossing_along, tipping_crossing
+
+__all__ = ["FLAGS", "Crossing", "crossing_along", "tipping_crossing"]

@@ -1,0 +1,1 @@
+"""`fastalliance bench`: the dyad's kernel against vectorised NumPy and the idiomatic numba loop."""

@@ -1,0 +1,80 @@
+"""One clear line for each of pydantic's errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from fastalliance.configuration.messages import Origin, Part, dotted, show
+from fastalliance.configuration.schema import (
+    BRANCHES,
+    AxisRule,
+    Configuration,
+    Design,
+    Execution,
+    Keep,
+    Sample,
+    Section,
+    Statistics,
+    Trajectories,
+)
+from fastalliance.errors import suggestion
+
+MAX_FAULTS = 5
+
+SECTIONS: dict[tuple[str, ...], type[Section]] = {
+    (): Configuration,
+    ("design",): Design,
+    ("design", "grid", "*"): AxisRule,
+    ("design", "sample"): Sample,
+    ("statistics",): Statistics,
+    ("keep",): Keep,
+    ("keep", "trajectories"): Trajectories,
+    ("execution",): Execution,
+}
+
+_MAPPING_TYPES = ("model_type", "model_attributes_type", "dict_type")
+
+
+def describe(error: ValidationError, origin: Origin) -> str:
+    """Return the errors of a configuration, one line each, in the order of the file."""
+    faults = [_describe_one(details, origin) for details in error.errors(include_url=False)]
+    faults.sort(key=lambda fault: fault[0])  # stable: without lines, the order of the fields
+    lines = list(dict.fromkeys(text for _, text in faults))
+    if len(lines) > MAX_FAULTS:
+        lines[MAX_FAULTS:] = [f"... and {len(lines) - MAX_FAULTS} more"]
+    return "\n".join(lines)
+
+
+def _describe_one(details: ErrorDetails, origin: Origin) -> tuple[int, str]:
+    path = tuple(part for part in details["loc"] if part not in BRANCHES)
+    name = ".".join(filter(None, (dotted(path), details.get("ctx", {}).get("at"))))
+    return origin.line(name), origin.complaint(name, _sentence(details, path, name))
+
+
+def _sentence(details: ErrorDetails, path: tuple[Part, ...], name: str) -> str:
+    kind, value = details["type"], details["input"]
+    if kind == "missing":
+        return f"{name} is required"
+    if kind == "extra_forbidden":
+        return f"unknown field {name}{suggestion(str(path[-1]), _valid_names(path[:-1]))}"
+    if kind in _MAPPING_TYPES:
+        return f"{name} must be a mapping, got {show(value)}{_empty_hint(value)}"
+    if kind == "list_type":
+        return f"{name} must be a list, got {show(value)}{_empty_hint(value)}"
+    return f"{name} {details['msg']}"
+
+
+def _empty_hint(value: Any) -> str:
+    return "; leave the field out to have its default" if value is None else ""
+
+
+def _valid_names(path: tuple[Part, ...]) -> list[str]:
+    for pattern, section in SECTIONS.items():
+        if len(pattern) == len(path) and all(
+            wanted in ("*", part) for wanted, part in zip(pattern, path, strict=True)
+        ):
+            return list(section.model_fields)
+    return []

@@ -1,0 +1,6 @@
+"""The engine: renders and compiles a model's block driver and runs points in memory."""
+
+from fastalliance.engine.compile import driver_source, kernel_hash
+from fastalliance.engine.run import Block, prepare_driver, run_points
+
+__all__ = ["Block", "driver_source", "kernel_hash", "prepare_driver", "run_points"]

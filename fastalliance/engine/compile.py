@@ -1,0 +1,139 @@
+"""From a model's formulas to a compiled block driver."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import threading
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numba
+import numpy as np
+from numba import types
+
+from fastalliance.engine import cache, formulas
+from fastalliance.engine.render import DriverFields, render
+from fastalliance.errors import ModelError
+from fastalliance.kernels.interpret import interpreted
+from fastalliance.library.model import Model
+
+_SIGNATURE = types.void(
+    types.Array(types.float64, 2, "C"),  # points
+    types.int64,  # key0
+    types.int64,  # key1
+    types.int64,  # first_point
+    types.int64,  # first_replicate
+    types.int64,  # n_replicates
+    types.boolean,  # common
+    types.float64,  # dt
+    types.int64,  # n_steps
+    types.int64,  # record_steps
+    types.Array(types.float64, 3, "C"),  # outputs
+    types.Array(types.boolean, 2, "C"),  # invalid
+    types.Array(types.float64, 4, "C"),  # paths
+)
+_lock = threading.Lock()
+_drivers: weakref.WeakKeyDictionary[Model, dict[frozenset[str], Any]] = weakref.WeakKeyDictionary()
+
+
+def driver(model: Model, off: frozenset[str] = frozenset()) -> Any:
+    """Return the compiled driver of `model` with the constants `off` rendered as 0.
+
+    Raises
+    ------
+    ModelError
+        A formula cannot be compiled; the message names it and numba's reason.
+    """
+    with _lock:
+        variants = _drivers.setdefault(model, {})
+        if off not in variants:
+            variants[off] = _build(model, off)
+        return variants[off]
+
+
+def kernel_hash(model: Model) -> str:
+    """Return the hash of what the model's kernels compute, or of its name where unresolvable."""
+    try:
+        return formulas.digest(list(model.formulas().values()))
+    except formulas.UnresolvedError as error:
+        return f"unresolved: {error}"
+
+
+def driver_source(model: Model, off: frozenset[str] = frozenset()) -> str:
+    """Return the rendered source of the driver."""
+    return render(model.name, driver_fields(model, off))
+
+
+def driver_fields(model: Model, off: frozenset[str]) -> DriverFields:
+    """Return the names that the driver of `model` spells out."""
+    parameters = tuple(parameter.name for parameter in model.parameters)
+    return DriverFields(
+        parameters=parameters,
+        constants=constant_fields(model),
+        states=tuple(model.state._fields),
+        recorded=tuple(variable.name for variable in model.recorded),
+        n_outputs=len(model.output_variables),
+        has_prepare=model.prepare is not None,
+        has_finished=model.finished is not None,
+        off=off,
+    )
+
+
+def constant_fields(model: Model) -> tuple[str, ...]:
+    """Return the fields of what the formulas see as ``p``."""
+    if model.prepare is None:
+        return tuple(parameter.name for parameter in model.parameters)
+    try:
+        constants = interpreted(model.prepare)(model.defaults(), model.dt)
+        return tuple(constants._fields)
+    except Exception as error:
+        raise ModelError(
+            f"model {model.name}: prepare(p, dt) failed at the defaults "
+            f"({type(error).__name__}: {error}); it must return a NamedTuple of floats"
+        ) from error
+
+
+def _build(model: Model, off: frozenset[str]) -> Any:
+    fields = driver_fields(model, off)
+    source = render(model.name, fields)
+    python_formulas = model.formulas()
+    try:
+        digest = formulas.digest(list(python_formulas.values()))
+        cached = True
+    except formulas.UnresolvedError:
+        digest, cached = "", False
+    version = f"{numba.__version__} {np.__version__} {platform.python_version()}"
+    key = hashlib.sha256(f"{digest}\0{version}\0{source}".encode()).hexdigest()[:32]
+    seen: dict[Callable[..., Any], Any] = {}
+    namespace = {
+        ("final" if name == "outputs" else name): formulas.compiled(function, key, seen)
+        for name, function in python_formulas.items()
+    }
+    return cache.load(f"{model.name}_{key}", source, namespace, _Compiler(model, namespace), cached)
+
+
+class _Compiler:
+    """Compiles a driver; on failure finds the formula to blame."""
+
+    def __init__(self, model: Model, namespace: Mapping[str, Any]) -> None:
+        self.model = model
+        self.namespace = namespace
+
+    def __call__(self, run: Callable[..., Any], use_cache: bool) -> Any:
+        jit = numba.njit([_SIGNATURE], nogil=True, error_model="numpy", cache=use_cache)
+        try:
+            return jit(run)
+        except numba.core.errors.NumbaError as error:
+            raise ModelError(f"model {self.model.name}: {explain(error)}") from error
+
+
+def explain(error: Exception) -> str:
+    """Return numba's reason in a line or two, without its advice on how to report it."""
+    text = str(error)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    wanted = [
+        line for line in lines if not line.startswith(("During:", "- Resolution", "[", "<source"))
+    ]
+    return " ".join(wanted[:12])

@@ -1,0 +1,10 @@
+"""Executors: tiles in, finished tiles out.
+
+An executor is a callable ``(task, tiles, stop) -> iterator of results``; it runs ``task(tile)``
+for every tile number and yields what comes back, in the order of completion. When `stop` is set it
+starts no more tiles, finishes the running ones and ends.
+"""
+
+from fastalliance.executors.threads import run_on_threads, thread_count
+
+__all__ = ["run_on_threads", "thread_count"]

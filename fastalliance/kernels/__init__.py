@@ -1,0 +1,27 @@
+"""Scalar functions for formulas: elementary functions and random numbers that vectorise.
+
+Compiled, branch-free, inlined into the loop over lanes; the same bits on every machine with
+IEEE 754 arithmetic and fused multiply-add.
+"""
+
+from __future__ import annotations
+
+from fastalliance.kernels.intrinsics import fma
+from fastalliance.kernels.philox import Stream, exponential, normals, philox4x32, uniforms
+from fastalliance.kernels.vecmath import clip01, exp, log, logistic, logistic4, pow, sincospi
+
+__all__ = [
+    "Stream",
+    "clip01",
+    "exp",
+    "exponential",
+    "fma",
+    "log",
+    "logistic",
+    "logistic4",
+    "normals",
+    "philox4x32",
+    "pow",
+    "sincospi",
+    "uniforms",
+]

@@ -1,0 +1,162 @@
+"""The record of a model: formulas, parameters, outputs, source."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from fastalliance.errors import ParameterError, suggestion
+from fastalliance.library.definition import check_definition, describe
+from fastalliance.outputs import Output, Ratio
+from fastalliance.parameters import Parameter
+
+Formula = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Caution:
+    """A condition on parameters and dt under which results deserve a warning.
+
+    ``holds(p, dt)`` is true where the warning applies; `text` says what happens then.
+    """
+
+    text: str
+    holds: Formula
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Model:
+    """A model of one alliance, written as scalar formulas.
+
+    Parameters
+    ----------
+    name, summary, citation : str
+        Name in configurations, one sentence, and source.
+    time_unit : str
+        Unit of time, for example ``"month"``.
+    horizon, dt : float
+        Study defaults, in `time_unit`.
+    parameters : sequence of Parameter
+        In the order in which formulas see them as ``p``.
+    state : type
+        NamedTuple of floats.
+    init : callable ``(p, stream) -> state``
+    step : callable ``(s, p, stream, k, t, dt) -> state``
+    outputs : callable ``(s, p) -> tuple of float``
+        As many values as `output_variables`, in their order.
+    output_variables : sequence of Output
+    prepare : callable ``(p, dt) -> NamedTuple``, optional
+        Per-replicate constants, computed once; they replace ``p`` in the other formulas.
+    fastest_rate : callable ``(p) -> float``, optional
+        Largest rate in 1/time; a dt with dt * rate > 1 is refused.
+    cautions : sequence of Caution
+        Conditions that deserve a warning.
+    ratios : sequence of Ratio
+        Pooled ratios of outputs.
+    state_variables : sequence of Output, optional
+        The states that trajectories record (all, if not given); described like the output of the
+        same name where there is one.
+    finished : callable ``(s) -> bool``, optional
+        Whether the state can change no more; a block whose lanes are all finished stops early.
+    switches : mapping of str to str
+        Parameters whose value 0 switches a feature off, each with the field of ``p`` (of
+        `prepare`'s result, where there is one) that is 0 then. Where the parameter is 0 in all of
+        a tile, the kernel is compiled with the literal 0.0 in that field, so that
+        ``if p.field > 0.0: ...`` costs nothing. Results do not depend on it.
+
+    Raises
+    ------
+    ModelError
+        A piece is missing, names clash, or a formula takes the wrong number of arguments.
+    """
+
+    name: str
+    summary: str
+    citation: str
+    time_unit: str
+    horizon: float
+    dt: float
+    parameters: Sequence[Parameter]
+    state: type
+    init: Formula
+    step: Formula
+    outputs: Formula
+    output_variables: Sequence[Output]
+    prepare: Formula | None = None
+    finished: Formula | None = None
+    fastest_rate: Formula | None = None
+    cautions: Sequence[Caution] = ()
+    ratios: Sequence[Ratio] = ()
+    state_variables: Sequence[Output] | None = None
+    switches: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("parameters", "output_variables", "cautions", "ratios"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        check_definition(self)
+
+    @cached_property
+    def given(self) -> type:
+        """The NamedTuple of the parameters' values."""
+        return namedtuple("Parameters", [p.name for p in self.parameters])
+
+    @cached_property
+    def recorded(self) -> tuple[Output, ...]:
+        """The states that trajectories record, described."""
+        if self.state_variables is not None:
+            return tuple(self.state_variables)
+        known = {output.name: output for output in self.output_variables}
+        described = (known.get(name) for name in self.state._fields)  # type: ignore[attr-defined]
+        return tuple(
+            output or Output(name, description=f"state {name} of {self.name}")
+            for name, output in zip(self.state._fields, described, strict=True)  # type: ignore[attr-defined]
+        )
+
+    def parameter(self, name: str, where: str = "") -> Parameter:
+        """Return the parameter `name`, or raise ParameterError with the nearest valid name."""
+        for parameter in self.parameters:
+            if parameter.name == name:
+                return parameter
+        names = [parameter.name for parameter in self.parameters]
+        raise ParameterError(
+            f"{where or 'parameters'}: {self.name} has no parameter {name!r}{suggestion(name, names)}"
+        )
+
+    def defaults(self) -> Any:
+        """Return the default values as the tuple that formulas see as ``p``."""
+        return self.given(*(p.check(p.default, p.name) for p in self.parameters))
+
+    def resolve(self, values: Mapping[str, object]) -> dict[str, float]:
+        """Return all parameters' values: `values` where given, else the defaults.
+
+        Raises
+        ------
+        ParameterError
+            An unknown name, a wrong type, or a value outside its bounds.
+        """
+        for name in values:
+            self.parameter(name)
+        return {
+            p.name: p.check(values.get(p.name, p.default), f"{self.name}.{p.name}")
+            for p in self.parameters
+        }
+
+    def formulas(self) -> dict[str, Formula]:
+        """Return the formulas that kernels compile, by name."""
+        named = {
+            "prepare": self.prepare,
+            "init": self.init,
+            "step": self.step,
+            "finished": self.finished,
+            "outputs": self.outputs,
+        }
+        return {name: function for name, function in named.items() if function is not None}
+
+    def __str__(self) -> str:
+        return describe(self)
+
+    def __repr__(self) -> str:
+        return f"<Model {self.name}: {self.summary}>"

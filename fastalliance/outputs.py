@@ -1,0 +1,70 @@
+"""Declarations of what a model reports: outputs, ratios of outputs, and recorded states."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from fastalliance.errors import ModelError
+
+OutputKind = Literal["real", "binary", "count", "category", "time"]
+OUTPUT_KINDS: tuple[OutputKind, ...] = ("real", "binary", "count", "category", "time")
+
+
+@dataclass(frozen=True)
+class Output:
+    """One number that a model reports per replicate.
+
+    Parameters
+    ----------
+    name : str
+        Name of the result variable; a Python identifier.
+    kind : {"real", "binary", "count", "category", "time"}
+        ``binary`` is 0 or 1, ``category`` one of the codes of `categories`, ``time`` is in the
+        model's time unit and NaN where it did not happen.
+    unit : str
+        Unit of the value; "1" for shares and probabilities.
+    description : str
+        One sentence; becomes the variable's ``description`` attribute.
+    categories : mapping of str to int, optional
+        Names and codes of a category output.
+    """
+
+    name: str
+    kind: OutputKind = "real"
+    unit: str = "1"
+    description: str = ""
+    categories: Mapping[str, int] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.name.isidentifier():
+            raise ModelError(f"output name {self.name!r} must be a Python identifier")
+        if self.kind not in OUTPUT_KINDS:
+            raise ModelError(
+                f"output {self.name}: kind must be one of {', '.join(OUTPUT_KINDS)}, got {self.kind!r}"
+            )
+        if (self.kind == "category") != (self.categories is not None):
+            raise ModelError(
+                f"output {self.name}: categories are given exactly for kind 'category', "
+                f"got kind {self.kind!r} and categories {self.categories!r}"
+            )
+
+    @property
+    def long_name(self) -> str:
+        """The name in words, for labels."""
+        return self.name.replace("_", " ")
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A pooled ratio of two outputs' sums over the replicates of a point.
+
+    Its standard error is the delta method's; it is NaN where the denominator's sum is 0.
+    """
+
+    name: str
+    numerator: str
+    denominator: str
+    unit: str = "1"
+    description: str = ""

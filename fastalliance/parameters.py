@@ -1,0 +1,136 @@
+"""Parameters of models: name, default, bounds, unit, and checks with readable errors."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from fastalliance.errors import ModelError, ParameterError, suggestion
+
+ParameterKind = Literal["real", "integer", "choice"]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a model.
+
+    Parameters
+    ----------
+    name : str
+        Name used in Python, configurations and results; a Python identifier.
+    default : float
+        Value where none is given (a name of `choices` for kind "choice").
+    lower, upper : float
+        Inclusive bounds. An infinite value is allowed only where its own bound is infinite and
+        `allow_infinite` is true.
+    above : float, optional
+        Exclusive lower bound (``above=0.0`` for a time constant).
+    unit : str
+        Unit of the value; "1" for shares and probabilities.
+    description : str
+        One phrase or sentence.
+    kind : {"real", "integer", "choice"}
+        Kernels receive every kind as a float; a choice as its code.
+    choices : mapping of str to float, optional
+        Names and codes of a choice.
+    allow_infinite : bool
+        Whether plus infinity is a meaningful value (a halflife, a threshold).
+    """
+
+    name: str
+    default: float | str = 0.0
+    lower: float = -math.inf
+    upper: float = math.inf
+    above: float | None = None
+    unit: str = "1"
+    description: str = ""
+    kind: ParameterKind = "real"
+    choices: Mapping[str, float] | None = None
+    allow_infinite: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.name.isidentifier():
+            raise ModelError(f"parameter name {self.name!r} must be a Python identifier")
+        if self.kind not in ("real", "integer", "choice"):
+            raise ModelError(
+                f"parameter {self.name}: kind must be real, integer or choice, got {self.kind!r}"
+            )
+        if (self.kind == "choice") != bool(self.choices):
+            raise ModelError(f"parameter {self.name}: choices are given exactly for kind 'choice'")
+        try:
+            self.check(self.default, self.name)
+        except ParameterError as error:
+            raise ModelError(f"default of parameter {error}") from None
+
+    @property
+    def long_name(self) -> str:
+        """The name in words, for labels."""
+        return self.name.replace("_", " ")
+
+    @property
+    def bounds(self) -> str:
+        """The bounds as text: ``"0..1"``, ``">= 0"``, ``"> 0"``, ``"any"``, or the choices."""
+        if self.choices:
+            return " | ".join(self.choices)
+        low = f"> {self.above:g}" if self.above is not None else f">= {self.lower:g}"
+        bounded_below = self.above is not None or self.lower > -math.inf
+        if bounded_below and self.upper < math.inf:
+            return (
+                f"{low} and <= {self.upper:g}"
+                if self.above is not None
+                else (f"{self.lower:g}..{self.upper:g}")
+            )
+        if bounded_below:
+            return low
+        return f"<= {self.upper:g}" if self.upper < math.inf else "any"
+
+    def check(self, value: object, where: str) -> float:
+        """Return `value` as a float inside the bounds.
+
+        Parameters
+        ----------
+        value : number or str
+            The value; a str only for a choice.
+        where : str
+            What to call it in a message, for example ``"dyad.trust_gain"``.
+
+        Raises
+        ------
+        ParameterError
+            The value has the wrong type or lies outside the bounds.
+        """
+        if self.choices:
+            return self._check_choice(value, where)
+        if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+            raise ParameterError(f"{where} must be a number{self._in_unit()}, got {value!r}")
+        number = float(value)
+        if self.kind == "integer" and not number.is_integer():
+            raise ParameterError(f"{where} must be a whole number, got {number:g}")
+        finite = math.isfinite(number) or (self.allow_infinite and number == math.inf)
+        inside = self.lower <= number <= self.upper
+        if self.above is not None:
+            inside = inside and number > self.above
+        if not (finite and inside):
+            rule = self.bounds if self.bounds != "any" else "finite"
+            raise ParameterError(f"{where} must be {rule}{self._in_unit()}, got {number:g}")
+        return number
+
+    def _check_choice(self, value: object, where: str) -> float:
+        assert self.choices is not None
+        if isinstance(value, str) and value in self.choices:
+            return float(self.choices[value])
+        if isinstance(value, numbers.Real) and not isinstance(value, bool):
+            if float(value) in self.choices.values():
+                return float(value)
+        hint = suggestion(value, self.choices) if isinstance(value, str) else ""
+        raise ParameterError(
+            f"{where} must be one of {', '.join(self.choices)}, got {value!r}{hint}"
+        )
+
+    def _in_unit(self) -> str:
+        return "" if self.unit == "1" else f" {self.unit.replace('1/', 'per ')}"

@@ -1,0 +1,205 @@
+"""Files that appear whole or not at all, and operating-system errors in one line with a remedy."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from fastalliance.errors import StoreError
+from fastalliance.store import process
+
+# Something temporary of a process that cannot be asked whether it lives is kept this long.
+ORPHAN_AGE = 3600.0
+
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full: free some space, then run the same command again",
+    errno.EDQUOT: "the disk quota is used up: free some space, then run the same command again",
+    errno.EROFS: "the file system is read-only: choose a store on a writable one",
+    errno.EACCES: "permission denied: choose another path, or change its permissions",
+    errno.EPERM: "not permitted: choose another path, or change its permissions and attributes",
+    errno.ENOENT: "it has vanished: restore it, or choose another path",
+    errno.ESTALE: "it has vanished from its file server: restore it, or choose another path",
+    errno.ENOTDIR: "a part of the path is a file: choose another path",
+    errno.ENAMETOOLONG: "the path is too long: choose a shorter one",
+    errno.EEXIST: "it exists already: choose another path, or remove it",
+    errno.ENOTEMPTY: "it exists already: choose another path, or remove it",
+    errno.EBUSY: "it is a mount point or in use: choose a path below it",
+    errno.EIO: "the disk reports an error: check it, then run the same command again",
+}
+_number = itertools.count()
+
+
+def show(path: Path | str) -> str:
+    """Return a path for a message, without control characters."""
+    text = str(path)
+    return text if text.isprintable() else repr(text)
+
+
+@contextlib.contextmanager
+def os_errors(path: Path, action: str) -> Iterator[None]:
+    """Turn an OSError into a StoreError that names the path, what was done, and a remedy."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        remedy = _REMEDIES.get(error.errno or 0, "see to the cause, then run the same command again")
+        raise StoreError(f"{show(path)}: {action} failed: {reason}; {remedy}") from error
+
+
+def put(path: Path, data: bytes, scratch: Path) -> None:
+    """Write a file so that it appears whole, replaces what was there, and is on the disk.
+
+    The directories must exist: a store that has vanished must not be made again in parts.
+    """
+    temporary = _temporary(scratch)
+    try:
+        _write_durably(temporary, data)
+        temporary.replace(path)
+    except BaseException:
+        _unlink_quietly(temporary)
+        raise
+
+
+def create_exclusively(path: Path, data: bytes, scratch: Path) -> bool:
+    """Write a file so that it appears whole; return False, and do nothing, if it exists."""
+    temporary = _temporary(scratch)
+    try:
+        _write_durably(temporary, data)
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+            raise
+        return _create_without_links(path, data)
+    finally:
+        _unlink_quietly(temporary)
+    return True
+
+
+def flush_directory(path: Path) -> None:
+    """Bring the names in a directory to the disk, where the system can do that."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def flush_directories(root: Path) -> None:
+    """Bring the names in a directory, and in all below it, to the disk."""
+    for directory, _, _ in os.walk(root):
+        flush_directory(Path(directory))
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write a file that nobody else can see yet, and bring it to the disk."""
+    _write_durably(path, data)
+
+
+def names(path: Path) -> list[str]:
+    """Return the sorted names in a directory; none where it does not exist."""
+    try:
+        return sorted(os.listdir(path))
+    except FileNotFoundError:
+        return []
+
+
+def size_of(path: Path) -> int:
+    """Return the bytes of all files below a directory; those that vanish meanwhile do not count."""
+    total = 0
+    for directory, _, file_names in os.walk(path):
+        for name in file_names:
+            with contextlib.suppress(FileNotFoundError):
+                total += os.lstat(os.path.join(directory, name)).st_size
+    return total
+
+
+def server_time(scratch: Path) -> int:
+    """Return the time in nanoseconds by the clock that dates the files of `scratch`."""
+    probe = _temporary(scratch)
+    try:
+        with probe.open("xb") as file:
+            return os.fstat(file.fileno()).st_mtime_ns
+    finally:
+        _unlink_quietly(probe)
+
+
+def is_orphan(path: Path, token: str) -> bool:
+    """Say whether something temporary was left by a process that is no more."""
+    state = process.state_of(token)
+    if state is process.State.UNKNOWN:
+        try:
+            return time.time() - path.stat().st_mtime > ORPHAN_AGE
+        except FileNotFoundError:
+            return False
+    return state is process.State.DEAD
+
+
+def sweep(scratch: Path) -> None:
+    """Remove the temporary files of dead processes from a scratch directory."""
+    for name in names(scratch):
+        path = scratch / name
+        if name.startswith("part-") and is_orphan(path, name.removeprefix("part-")):
+            remove(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a directory with all that is in it; nothing happens where there is none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def nearest_existing(path: Path) -> Path:
+    """Return `path` or the nearest of its parents that exists."""
+    return next(p for p in (path, *path.parents) if p.exists())
+
+
+def require_space(path: Path, n_bytes: int) -> None:
+    """Raise StoreError unless the file system of `path` has room for `n_bytes` more."""
+    with os_errors(path, "asking for free space"):
+        free = shutil.disk_usage(nearest_existing(path)).free
+    if free < n_bytes:
+        raise StoreError(
+            f"{show(path)}: the run needs {n_bytes / 2**20:.1f} MiB, {free / 2**20:.1f} MiB are "
+            "free; free some space, or choose another path"
+        )
+
+
+def _temporary(scratch: Path) -> Path:
+    return scratch / f"part-{process.token()}-{next(_number)}"
+
+
+def _write_durably(path: Path, data: bytes) -> None:
+    with path.open("xb", buffering=0) as file:
+        view = memoryview(data)
+        while view:
+            view = view[file.write(view) :]
+        os.fsync(file.fileno())
+
+
+def _create_without_links(path: Path, data: bytes) -> bool:
+    """Create a file exclusively where the file system has no hard links."""
+    try:
+        _write_durably(path, data)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _unlink_quietly(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)

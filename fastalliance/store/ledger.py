@@ -1,0 +1,177 @@
+"""Which tiles are done: rows of tile number and digest, in files that never change.
+
+A file ``<writer>-<number>.json`` appears whole, after the data that it vouches for. When a writer
+has made 64 files, it merges them into one and removes them; 64 merged files are merged again. So
+a run of 10^5 batches has fewer than 200 files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from fastalliance.errors import StoreError
+from fastalliance.faults import fault_point
+from fastalliance.store import files
+
+FAN_OUT = 64
+MAX_FILE_BYTES = 2**28
+
+Rows = dict[int, str]
+
+
+class Ledger:
+    """The rows of all writers, and the files of one of them.
+
+    Parameters
+    ----------
+    directory, scratch : Path
+        Where the rows are kept, and where files are made before they get their name.
+    n_tiles : int
+        Number of tiles of the run.
+    writer : str
+        Name of this writer, different from every other's.
+    """
+
+    def __init__(self, directory: Path, scratch: Path, n_tiles: int, writer: str) -> None:
+        self._directory = directory
+        self._scratch = scratch
+        self._n_tiles = n_tiles
+        self._writer = writer
+        self._n_written = 0
+        self._levels: list[list[tuple[Path, Rows]]] = [[]]
+        self.rows = read_rows(directory, n_tiles)
+
+    def check(self, tile: int, sha: str) -> None:
+        """Raise StoreError if the tile is no tile, or is recorded with another digest."""
+        if not 0 <= tile < self._n_tiles:
+            raise StoreError(f"tile {tile} is none of the {self._n_tiles} tiles of the run")
+        check_same(tile, self.rows.get(tile, sha), sha)
+
+    def add(self, rows: Iterable[tuple[int, str]]) -> None:
+        """Record tiles whose data are on the disk; tiles recorded already are passed over."""
+        new: Rows = {}
+        for tile, sha in rows:
+            self.check(tile, sha)
+            check_same(tile, new.get(tile, sha), sha)
+            if tile not in self.rows:
+                new[int(tile)] = sha
+        if not new:
+            return
+        path = self._write(new)
+        self.rows.update(new)
+        self._levels[0].append((path, new))
+        self._merge_full_levels()
+
+    def merge(self, above: int = 1) -> None:
+        """Keep the rows of all writers in one file if there are more than `above` of them.
+
+        Only for a writer that has no other beside it.
+        """
+        old = _row_files(self._directory)
+        if len(old) > above:
+            self._write(self.rows)
+            for path in old:
+                path.unlink(missing_ok=True)
+            self._levels = [[]]
+
+    def _merge_full_levels(self) -> None:
+        level = 0
+        while len(self._levels[level]) >= FAN_OUT:
+            merged: Rows = {}
+            for _, rows in self._levels[level]:
+                merged.update(rows)
+            path = self._write(merged)
+            fault_point("during-merge")
+            for old, _ in self._levels[level]:
+                old.unlink(missing_ok=True)
+            self._levels[level] = []
+            level += 1
+            if level == len(self._levels):
+                self._levels.append([])
+            self._levels[level].append((path, merged))
+
+    def _write(self, rows: Mapping[int, str]) -> Path:
+        listed = [[tile, rows[tile]] for tile in sorted(rows)]
+        document = {"format": 1, "rows": listed, "sha256": _checksum(listed)}
+        path = self._directory / f"{self._writer}-{self._n_written:06d}.json"
+        files.put(path, json.dumps(document).encode(), self._scratch)
+        files.flush_directory(self._directory)
+        self._n_written += 1
+        return path
+
+
+def check_same(tile: int, recorded: str, computed: str) -> None:
+    """Raise StoreError if a tile was computed twice with different values."""
+    if recorded != computed:
+        raise StoreError(
+            f"tile {tile} was computed twice with different values (SHA-256 {recorded} recorded, "
+            f"{computed} now): the model is not deterministic, or the machine is faulty"
+        )
+
+
+def read_rows(directory: Path, n_tiles: int) -> Rows:
+    """Read the rows of all writers, also while one of them merges its files.
+
+    Raises
+    ------
+    StoreError
+        A file is damaged, or two files contradict each other.
+    """
+    while True:
+        try:
+            return _read_files(_row_files(directory), n_tiles)
+        except FileNotFoundError:
+            continue  # merged meanwhile: its rows are in a file that exists by now
+
+
+def _read_files(paths: list[Path], n_tiles: int) -> Rows:
+    found: Rows = {}
+    for path in paths:
+        for tile, sha in _read_file(path, n_tiles):
+            check_same(tile, found.setdefault(tile, sha), sha)
+    return found
+
+
+def _row_files(directory: Path) -> list[Path]:
+    return [
+        directory / name
+        for name in files.names(directory)
+        if name.endswith(".json") and name != "zarr.json"
+    ]
+
+
+def _read_file(path: Path, n_tiles: int) -> list[tuple[int, str]]:
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise StoreError(f"{files.show(path)} is refused: it is too long for a ledger")
+    try:
+        document = json.loads(path.read_bytes())
+        version, rows = document["format"], document["rows"]
+        intact = document["sha256"] == _checksum(rows)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        version, rows, intact = 1, [], False
+    if version != 1:
+        raise StoreError(f"{files.show(path)} has ledger format {version}, this version reads 1")
+    if not intact or not all(_is_row(row, n_tiles) for row in rows):
+        raise StoreError(
+            f"{files.show(path)} is damaged; remove that file and run the same command again: the "
+            "tiles that it listed are computed anew"
+        )
+    return [(tile, sha) for tile, sha in rows]
+
+
+def _is_row(row: Any, n_tiles: int) -> bool:
+    return (
+        isinstance(row, list)
+        and len(row) == 2
+        and type(row[0]) is int
+        and 0 <= row[0] < n_tiles
+        and isinstance(row[1], str)
+    )
+
+
+def _checksum(rows: Any) -> str:
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()

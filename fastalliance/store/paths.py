@@ -1,0 +1,56 @@
+"""Where things lie in a store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The places in one store.
+
+    Everything that is not part of the dataset lies in the subgroup ``_run``. Its directories of
+    plain files are declared as empty zarr arrays: zarr lists what is in a group and warns of files
+    that it does not know, but it does not look into arrays.
+    """
+
+    root: Path
+
+    @property
+    def run(self) -> Path:
+        """The subgroup of the run."""
+        return self.root / "_run"
+
+    @property
+    def ledger(self) -> Path:
+        """Files of rows, see `ledger`."""
+        return self.run / "ledger"
+
+    @property
+    def lease(self) -> Path:
+        """Files of the lease, see `lease`."""
+        return self.run / "lease"
+
+    @property
+    def scratch(self) -> Path:
+        """Files and arrays that have not got their names yet."""
+        return self.run / "scratch"
+
+    @property
+    def final(self) -> Path:
+        """Final arrays while they are written."""
+        return self.scratch / "final"
+
+    def packed(self, name: str) -> Path:
+        """Return the directory of a packed array."""
+        return self.run / name
+
+    def array(self, name: str) -> Path:
+        """Return the directory of a labelled array."""
+        return self.root / name
+
+
+def document(directory: Path) -> Path:
+    """Return the metadata document of a group or an array."""
+    return directory / "zarr.json"

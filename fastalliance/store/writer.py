@@ -1,0 +1,103 @@
+"""Writing tiles: the part of a store that worker threads and processes need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastalliance.errors import StoreError
+from fastalliance.faults import fault_point
+from fastalliance.store import files, lease
+from fastalliance.store.chunks import chunk_index, chunks_in, packed_info, write_region
+from fastalliance.store.creation import spec_info
+from fastalliance.store.format import ArrayInfo
+from fastalliance.store.layout import Layout, TileData, check_tile_data, digest
+from fastalliance.store.ledger import check_same
+from fastalliance.store.paths import Paths
+
+
+@dataclass(frozen=True)
+class TileWriter:
+    """Writes tiles of one run; plain data, so that it can be sent to other processes.
+
+    Attributes
+    ----------
+    root : Path
+        The store's directory.
+    n_tiles : int
+        Number of tiles.
+    packed : dict of str to tuple of int
+        Shape of one tile in each packed array.
+    direct : dict of str to ArrayInfo
+        Labelled arrays that tiles write.
+    strides : dict of str to int or None
+        Which chunk of a direct array is which tile's, see `ArraySpec.tile_stride`.
+    generation, run_id : int, str
+        The lease under which it writes.
+    """
+
+    root: Path
+    n_tiles: int
+    packed: dict[str, tuple[int, ...]]
+    direct: dict[str, ArrayInfo]
+    strides: dict[str, int | None]
+    generation: int
+    run_id: str
+
+    @classmethod
+    def of(cls, root: Path, layout: Layout, held: lease.Lease) -> TileWriter:
+        """Return the writer for a layout, under a lease."""
+        return cls(
+            root,
+            layout.n_tiles,
+            dict(layout.packed),
+            {spec.name: spec_info(spec) for spec in layout.direct},
+            {spec.name: spec.tile_stride for spec in layout.direct},
+            held.generation,
+            held.run_id,
+        )
+
+    def write(self, tile: int, data: TileData, recorded: str | None = None) -> str:
+        """Write a tile's data, flushed to the disk, and return the digest of its values.
+
+        Safe from many threads and processes at once, for different tiles.
+
+        Raises
+        ------
+        StoreError
+            The data do not fit the layout or differ from what was recorded of this tile, the
+            lease is lost, or the file system refuses.
+        """
+        self._check(tile, data)
+        sha = digest(data)
+        check_same(tile, recorded or sha, sha)
+        paths = Paths(self.root)
+        lease.check_held(paths.lease, self.generation, self.run_id)
+        with files.os_errors(self.root, f"writing tile {tile}"):
+            for name, values in data.packed.items():
+                info = packed_info(name, self.n_tiles, self.packed[name])
+                region = (slice(tile, tile + 1), *(slice(0, n) for n in values.shape))
+                directory = paths.packed(name)
+                write_region(directory, info, region, values[None], paths.scratch, whole_chunks=True)
+            fault_point("between-arrays")
+            for name, (region, values) in data.direct.items():
+                directory = paths.array(name)
+                info = self.direct[name]
+                write_region(directory, info, region, values, paths.scratch, whole_chunks=True)
+        fault_point("after-data")
+        return sha
+
+    def _check(self, tile: int, data: TileData) -> None:
+        if not 0 <= tile < self.n_tiles:
+            raise StoreError(f"tile {tile} is none of the {self.n_tiles} tiles of the run")
+        check_tile_data(data, self.packed, self.direct)
+        for name, stride in self.strides.items():
+            if stride is None:
+                continue
+            info = self.direct[name]
+            # The stride is what a resumed run and a reader trust to find what is missing.
+            due = [] if tile % stride else [chunk_index(info, tile // stride)]
+            entry = data.direct.get(name)
+            touched = chunks_in(info, entry[0], entry[1].shape) if entry else []
+            if touched != due:
+                raise StoreError(f"tile {tile} must write chunks {due} of {name}, got {touched}")

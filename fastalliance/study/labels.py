@@ -1,0 +1,154 @@
+"""Names, dimensions and attributes of a study's results."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastalliance.library.model import Model
+from fastalliance.outputs import Output, Ratio
+from fastalliance.parameters import Parameter
+from fastalliance.store import ArraySpec, Coordinate, Layout
+from fastalliance.study.statistics import Statistics, Variable, describe
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from fastalliance.study.tiles import Tiling
+
+Floats = npt.NDArray[np.float64]
+_SLAB_POINTS = 2**18  # points that are labelled at a time; bounds memory
+STATISTICS = "statistics"  # packed array: (tile, point, column)
+RAW = "raw"  # packed array: (tile, quantile output, point, replicate)
+
+
+def parameter_attrs(parameter: Parameter) -> dict[str, Any]:
+    """Return the attributes of a parameter's coordinate."""
+    attrs = describe(parameter.name, parameter.unit, parameter.description or parameter.long_name)
+    if parameter.choices:
+        attrs["flag_values"] = [float(code) for code in parameter.choices.values()]
+        attrs["flag_meanings"] = " ".join(parameter.choices)
+    return attrs
+
+
+def output_attrs(output: Output, time_unit: str) -> dict[str, Any]:
+    """Return the attributes of an output's raw values."""
+    unit = time_unit if output.kind == "time" else output.unit
+    attrs = describe(output.name, unit, output.description or output.long_name)
+    if output.categories:
+        attrs["flag_values"] = [float(code) for code in output.categories.values()]
+        attrs["flag_meanings"] = " ".join(output.categories)
+    return attrs
+
+
+def index_coordinate(name: str, size: int, description: str) -> Coordinate:
+    """Return an index 0, 1, ... along the dimension `name`."""
+    return Coordinate(name, (name,), np.arange(size, dtype=np.int64), describe(name, "1", description))
+
+
+def replicate_coordinate(size: int, first: int = 0) -> Coordinate:
+    """Return the replicate numbers first, first + 1, ...; each can be replayed by its number."""
+    attrs = describe("replicate", "1", "number of the replicate; any one can be replayed by it")
+    return Coordinate("replicate", ("replicate",), np.arange(first, first + size), attrs)
+
+
+def time_coordinate(n_steps: int, record_steps: int, dt: float, unit: str) -> Coordinate:
+    """Return the recorded times from 0 to the horizon."""
+    times = np.array([k * dt for k in range(0, n_steps + 1, record_steps)])
+    return Coordinate("time", ("time",), times, describe("time", unit, "time since the start"))
+
+
+def design_coordinates(
+    model: Model, kind: str, dims: tuple[str, ...], values: Mapping[str, Floats]
+) -> list[Coordinate]:
+    """Return the coordinates of the varied parameters, and of ``point`` where there is one."""
+    coordinates = [
+        Coordinate(
+            name,
+            (name,) if kind == "grid" else dims,
+            column,
+            parameter_attrs(model.parameter(name)),
+        )
+        for name, column in values.items()
+    ]
+    if dims == ("point",) and kind != "grid":
+        size = len(next(iter(values.values())))
+        coordinates.append(index_coordinate("point", size, "number of the design point"))
+    return coordinates
+
+
+def final_spec(variable: Variable, tiling: Tiling, dims: tuple[str, ...]) -> ArraySpec:
+    """Return the labelled array of a statistic, in chunks of whole slabs."""
+    shape, chunks = tiling.shape, (slab_rows(tiling), *tiling.shape[1:]) if tiling.shape else ()
+    if variable.extra_dim:
+        dims, shape = (*dims, variable.extra_dim), (*shape, variable.extra_size)
+        chunks = (*chunks, variable.extra_size)
+    return ArraySpec(variable.name, dims, shape, chunks, variable.attrs)
+
+
+def slab_rows(tiling: Tiling) -> int:
+    """Return how many rows of the first dimension are labelled at a time, in whole boxes."""
+    box = tiling.box_shape[0]
+    per_row = math.prod(tiling.shape[1:])
+    boxes = max(_SLAB_POINTS // (per_row * box), 1)
+    return min(boxes * box, tiling.shape[0])
+
+
+def slabs(tiling: Tiling) -> Iterator[tuple[tuple[slice, ...], range]]:
+    """Yield each slab's region and its boxes, in order."""
+    if not tiling.shape:
+        yield (), range(1)
+        return
+    rows = slab_rows(tiling)
+    per_row = tiling.n_boxes // tiling.boxes_along[0]
+    for low in range(0, tiling.shape[0], rows):
+        high = min(low + rows, tiling.shape[0])
+        first = low // tiling.box_shape[0]
+        last = -(-high // tiling.box_shape[0])
+        region = (slice(low, high), *(slice(0, n) for n in tiling.shape[1:]))
+        yield region, range(first * per_row, last * per_row)
+
+
+def declarations(model: Model) -> dict[str, Any]:
+    """Return the model's outputs as plain data, so that a store can be labelled without it."""
+    return {
+        "time_unit": model.time_unit,
+        "outputs": [asdict(output) for output in model.output_variables],
+        "ratios": [asdict(ratio) for ratio in model.ratios],
+    }
+
+
+def statistics_from(plain: Mapping[str, Any], quantiles: Iterable[float], n_blocks: int) -> Statistics:
+    """Return the statistics that `declarations` describe."""
+    return Statistics(
+        outputs=tuple(Output(**output) for output in plain["outputs"]),
+        ratios=tuple(Ratio(**ratio) for ratio in plain["ratios"]),
+        time_unit=plain["time_unit"],
+        quantiles=tuple(quantiles),
+        n_blocks=n_blocks,
+    )
+
+
+def dataset(
+    coordinates: Iterable[Coordinate],
+    variables: Mapping[str, tuple[tuple[str, ...], Any, dict[str, Any]]],
+    attrs: Mapping[str, Any],
+) -> xr.Dataset:
+    """Return an in-memory dataset."""
+    import xarray as xr
+
+    return xr.Dataset(
+        dict(variables),
+        coords={c.name: (c.dims, c.values, c.attrs) for c in coordinates},
+        attrs=dict(attrs),
+    )
+
+
+def layout_specs(layout: Layout) -> dict[str, ArraySpec]:
+    """Return all labelled arrays of a layout by name."""
+    return {spec.name: spec for spec in (*layout.final, *layout.direct)}

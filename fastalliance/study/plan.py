@@ -1,0 +1,90 @@
+"""What a study will take: points, instances, steps, tiles, bytes and an estimate of the time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_RATE = 60e6  # instance-steps per second and core, a cautious figure for a model like the dyad
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Size of a study; prints as a table.
+
+    Attributes
+    ----------
+    points, replicates, instances, steps, tiles : int
+        Design points, replicates per point, their product, steps per instance, units of work.
+    instance_steps : int
+        instances * steps.
+    statistics_bytes, kept_bytes : int
+        Uncompressed bytes of the statistics and of the kept replicates and trajectories.
+    memory_bytes : int
+        Estimated peak memory beyond the interpreter and its libraries.
+    threads : int
+        Threads assumed for `seconds`.
+    seconds : float
+        Estimated time at 60 M instance-steps per second and thread.
+    """
+
+    model: str
+    points: int
+    replicates: int
+    instances: int
+    steps: int
+    instance_steps: int
+    tiles: int
+    statistics_bytes: int
+    kept_bytes: int
+    memory_bytes: int
+    threads: int
+
+    @property
+    def total_bytes(self) -> int:
+        """Uncompressed bytes of the finished store."""
+        return self.statistics_bytes + self.kept_bytes
+
+    @property
+    def seconds(self) -> float:
+        """Estimated run time, compilation left out."""
+        return self.instance_steps / (_RATE * self.threads)
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Return labels and values, as text."""
+        return [
+            ("model", self.model),
+            ("design points", f"{self.points:,}"),
+            ("replicates per point", f"{self.replicates:,}"),
+            ("instances", f"{self.instances:,}"),
+            ("steps per instance", f"{self.steps:,}"),
+            ("instance-steps", f"{self.instance_steps:,}"),
+            ("tiles", f"{self.tiles:,}"),
+            ("statistics", size_text(self.statistics_bytes)),
+            ("kept replicates and trajectories", size_text(self.kept_bytes)),
+            ("memory, about", size_text(self.memory_bytes)),
+            (f"time on {self.threads} threads, about", time_text(self.seconds)),
+        ]
+
+    def __str__(self) -> str:
+        width = max(len(label) for label, _ in self.rows())
+        return "\n".join(f"{label:<{width}}  {value}" for label, value in self.rows())
+
+
+def size_text(n_bytes: float) -> str:
+    """Return a number of bytes as text."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if n_bytes < 1024:
+            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
+        n_bytes /= 1024
+    return f"{n_bytes:,.1f} TiB"
+
+
+def time_text(seconds: float) -> str:
+    """Return a duration as text."""
+    if seconds < 1:
+        return "less than a second"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 6000:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:,.0f} h" if seconds < 360_000 else f"{seconds / 86_400:,.0f} days"

@@ -1,0 +1,283 @@
+"""Runs a study: tiles to the executor, data to the store, labels at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from fastalliance.engine import prepare_driver, run_points
+from fastalliance.errors import ConfigError
+from fastalliance.executors import run_on_threads, thread_count
+from fastalliance.store import MemoryStore, RunStore, TileData, TileStore
+from fastalliance.study import labels
+from fastalliance.study.checks import warn_invalid
+from fastalliance.study.interrupts import Interrupts
+from fastalliance.study.layout import layout
+from fastalliance.study.plan import size_text
+from fastalliance.study.progress import ProgressLike, make_progress
+from fastalliance.study.statistics import Statistics
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from fastalliance.store import Layout
+    from fastalliance.study.study import Study
+    from fastalliance.study.tiles import Tile, Tiling
+
+Floats = npt.NDArray[np.float64]
+_RECORD_SECONDS = 2.0  # between two ledger files
+_MEMORY_LIMIT = 0.8  # share of the free memory that a result in memory may take
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a study is run; nothing here can change a result."""
+
+    store: str | None = None
+    executor: str = "threads"
+    threads: int | str = "auto"
+    progress: bool | ProgressLike = False
+    resume: bool = True
+    overwrite: bool = False
+    break_lock: bool = False
+    allow_version_change: bool = False
+    points_per_tile: int | None = None
+
+
+@dataclass(frozen=True)
+class TileRunner:
+    """Computes tiles of a study and hands their data to a store; called on worker threads."""
+
+    study: Study
+    tiling: Tiling
+    statistics: Statistics
+    store: TileStore
+
+    def __call__(self, number: int) -> tuple[int, str, int]:
+        """Run tile `number`; return it with its data's digest and its instance-steps."""
+        tile = self.tiling.tile(number)
+        digest = self.store.write(number, self.compute(tile))
+        return number, digest, tile.n_points * tile.n_replicates * self.study.n_steps
+
+    def compute(self, tile: Tile) -> TileData:
+        """Return the packed statistics and the kept raw results of one tile."""
+        study = self.study
+        points = study.points(tile.first_point, tile.n_points)
+        common = {
+            "seed": study.seed,
+            "first_point": tile.first_point,
+            "first_replicate": tile.first_replicate,
+            "common_random_numbers": study.common_random_numbers,
+            "dt": study.dt,
+            "n_steps": study.n_steps,
+        }
+        block = run_points(study.model, points, n_replicates=tile.n_replicates, **common)
+        columns = self.statistics.reduce(block.outputs, block.invalid)
+        packed = {labels.STATISTICS: self._padded(columns, (columns.shape[1],))}
+        if self.statistics.quantile_outputs and self.tiling.n_blocks > 1:
+            packed[labels.RAW] = self._raw(block.outputs)
+        direct: dict[str, tuple[tuple[slice, ...], Floats]] = {}
+        box = tuple(part.stop - part.start for part in tile.region)
+        if study.configuration.keep.replicates:
+            region = (*tile.region, tile.replicates)
+            for output, values in zip(study.model.output_variables, block.outputs, strict=True):
+                direct[output.name] = (region, values.reshape(*box, -1))
+        if study.record_steps and tile.block == 0:
+            recorded = study.recorded_replicates
+            again = run_points(
+                study.model,
+                points,
+                n_replicates=recorded,
+                record_steps=study.record_steps,
+                **common,
+            )
+            assert again.paths is not None
+            n_times = again.paths.shape[-1]
+            region = (*tile.region, slice(0, recorded), slice(0, n_times))
+            for state, path in zip(study.model.recorded, again.paths, strict=True):
+                direct[f"{state.name}_path"] = (region, path.reshape(*box, recorded, n_times))
+        return TileData(packed, direct)
+
+    def _padded(self, values: Floats, rest: tuple[int, ...]) -> Floats:
+        full = np.full((self.tiling.points_per_tile, *rest), np.nan)
+        full[: len(values)] = values
+        return full
+
+    def _raw(self, outputs: Floats) -> Floats:
+        names = [output.name for output in self.statistics.outputs]
+        wanted = [names.index(name) for name in self.statistics.quantile_outputs]
+        shape = (len(wanted), self.tiling.points_per_tile, self.tiling.replicates_per_tile)
+        raw = np.full(shape, np.nan)
+        raw[:, : outputs.shape[1], : outputs.shape[2]] = outputs[wanted]
+        return raw
+
+
+def run(study: Study, options: RunOptions) -> xr.Dataset:
+    """Run `study` to the end, or resume it, and return its dataset."""
+    if options.executor != "threads":
+        raise ConfigError(f"executor must be threads in this version, got {options.executor!r}")
+    tiling = _tiling(study, options)
+    plan = layout(study, tiling)
+    with ExitStack() as stack:
+        store = stack.enter_context(_open_store(study, options, plan))
+        if not store.complete:
+            _run_tiles(study, tiling, store, options)
+        if isinstance(store, MemoryStore):
+            ds = labels.dataset(plan.coordinates, store.variables(), {**plan.attrs, "complete": True})
+        else:
+            stack.close()
+            from fastalliance.study.opening import open_store
+
+            ds = open_store(str(options.store))
+    invalid = ds["n_invalid"].values
+    warn_invalid(float(np.nansum(invalid)), int((invalid > 0).sum()))
+    return ds
+
+
+def _tiling(study: Study, options: RunOptions) -> Tiling:
+    """Return the tiling: an existing store's own, so that it can be resumed by any version."""
+    if options.store is not None and not options.overwrite:
+        from fastalliance.store import stored_attributes
+        from fastalliance.study.tiles import Tiling
+
+        stored = stored_attributes(options.store)
+        if stored and stored.get("configuration_hash") == study.configuration_hash:
+            tiling = stored["tiling"]
+            return Tiling(tuple(tiling["shape"]), tuple(tiling["box_shape"]), tiling["replicates"])
+    return study.tiling(options.points_per_tile)
+
+
+def _open_store(study: Study, options: RunOptions, plan: Layout) -> TileStore:
+    if options.store is None:
+        _require_memory(study)
+        return MemoryStore(plan)
+    return RunStore.open(
+        options.store,
+        plan,
+        overwrite=options.overwrite,
+        break_lock=options.break_lock,
+        allow_version_change=options.allow_version_change,
+        resume=options.resume,
+    )
+
+
+def _require_memory(study: Study) -> None:
+    needed = study.plan().memory_bytes + study.plan().total_bytes
+    free = _free_memory()
+    if free is not None and needed > _MEMORY_LIMIT * free:
+        raise ConfigError(
+            f"the result takes about {size_text(needed)} of memory, {size_text(free)} are free; "
+            "give a store, keep less, or make the design smaller"
+        )
+
+
+def _free_memory() -> int | None:
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            for line in file:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return None
+
+
+def _run_tiles(study: Study, tiling: Tiling, store: TileStore, options: RunOptions) -> None:
+    missing = store.missing()
+    plan = study.plan()
+    store.require_space(2 * plan.total_bytes)
+    statistics = study.statistics(tiling)
+    runner = TileRunner(study, tiling, statistics, store)
+    prepare_driver(study.model, study.points(0, 1))
+    total = plan.instance_steps
+    done = total - sum(
+        tile.n_points * tile.n_replicates * study.n_steps for tile in map(tiling.tile, missing.tolist())
+    )
+    with Interrupts() as interrupts, make_progress(options.progress) as progress:
+        progress.start(total, done)
+        _collect(runner, store, missing.tolist(), options, interrupts, progress)
+        if interrupts.stop.is_set():
+            raise KeyboardInterrupt(_kept(store, tiling, options))
+        store.finalise(final_slabs(tiling, statistics, store))
+        progress.finish()
+
+
+def _collect(
+    runner: TileRunner,
+    store: TileStore,
+    tiles: list[int],
+    options: RunOptions,
+    interrupts: Interrupts,
+    progress: ProgressLike,
+) -> None:
+    """Drive the executor; what finished goes to the ledger every few seconds and at the end."""
+    rows: list[tuple[int, str]] = []
+    recorded = time.monotonic()
+    threads = thread_count(options.threads)
+    try:
+        for result in run_on_threads(runner, tiles, threads=threads, stop=interrupts.stop):
+            if result is not None:
+                number, digest, steps = result
+                rows.append((number, digest))
+                progress.advance(steps)
+            if rows and time.monotonic() - recorded > _RECORD_SECONDS:
+                store.record(rows)
+                rows, recorded = [], time.monotonic()
+    finally:
+        if rows:
+            store.record(rows)
+
+
+def _kept(store: TileStore, tiling: Tiling, options: RunOptions) -> str:
+    done = tiling.n_tiles - len(store.missing())
+    where = f"kept in {options.store}; run again to resume" if options.store else "not kept"
+    return f"interrupted after {done} of {tiling.n_tiles} tiles, {where}"
+
+
+def final_slabs(
+    tiling: Tiling, statistics: Statistics, store: TileStore, done: set[int] | None = None
+) -> Iterator[dict[str, tuple[tuple[slice, ...], Floats]]]:
+    """Yield the labelled statistics slab by slab: merged over blocks, in the design's shape.
+
+    With `done`, points that lack a tile stay NaN.
+    """
+    for region, boxes in labels.slabs(tiling):
+        shape = tuple(part.stop - part.start for part in region)
+        values = {
+            v.name: np.full((*shape, v.extra_size) if v.extra_dim else shape, np.nan)
+            for v in statistics.variables()
+        }
+        for box in boxes:
+            first = box * tiling.n_blocks
+            tiles = range(first, first + tiling.n_blocks)
+            if done is not None and not done.issuperset(tiles):
+                continue
+            tile = tiling.tile(first)
+            where = tuple(
+                slice(part.start - base.start, part.stop - base.start)
+                for part, base in zip(tile.region, region, strict=True)
+            )
+            for name, result in _box_results(tile, tiles, statistics, store).items():
+                target = values[name]
+                target[where] = result.reshape(target[where].shape)
+        yield {
+            name: ((*region, slice(0, array.shape[-1])) if array.ndim > len(region) else region, array)
+            for name, array in values.items()
+        }
+
+
+def _box_results(
+    tile: Tile, tiles: range, statistics: Statistics, store: TileStore
+) -> dict[str, Floats]:
+    blocks = store.read_packed(labels.STATISTICS, tiles.start, tiles.stop)[:, : tile.n_points]
+    raw = None
+    if statistics.quantile_outputs and len(tiles) > 1:
+        packed = store.read_packed(labels.RAW, tiles.start, tiles.stop)[:, :, : tile.n_points]
+        raw = np.concatenate(list(packed), axis=-1)
+    return statistics.finish(statistics.merge(list(blocks)), raw)

@@ -1,0 +1,194 @@
+"""Small runs with trajectories, and replays of single replicates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastalliance.engine import run_points
+from fastalliance.errors import ConfigError, DesignError
+from fastalliance.library.model import Model
+from fastalliance.store import Coordinate
+from fastalliance.study import checks, labels
+from fastalliance.study.layout import attributes
+from fastalliance.study.plan import size_text
+from fastalliance.study.study import Study
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_MAX_BYTES = 2**32
+
+
+def simulate(
+    model: str | Model,
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    replicates: int = 1,
+    replicate: int | None = None,
+    seed: int = 0,
+    horizon: float | None = None,
+    dt: float | None = None,
+    structure: Mapping[str, Any] | None = None,
+    record_every: float | None = None,
+) -> xr.Dataset:
+    """Run a few replicates of one parameter point and return every output of each.
+
+    Parameters
+    ----------
+    model : str or Model
+        Name of a built-in model, or a model of your own.
+    parameters : mapping, optional
+        Parameter values; defaults elsewhere.
+    replicates : int
+        Number of replicates 0, 1, ...
+    replicate : int, optional
+        Instead: only the replicate of this number, the same bits as in any study's point 0.
+    seed : int
+        Seed of all random draws, 0..2**64 - 1.
+    horizon, dt : float, optional
+        In the model's time unit; the model's defaults otherwise.
+    structure : mapping, optional
+        Structural inputs of the model.
+    record_every : float, optional
+        Record the states at this interval, a multiple of dt that divides the horizon.
+
+    Returns
+    -------
+    xarray.Dataset
+        Outputs (replicate); with `record_every` the states X_path (replicate, time).
+
+    Raises
+    ------
+    FastAllianceError
+        An argument is wrong; the message names it, its rule and the value.
+
+    Examples
+    --------
+    >>> ds = simulate("dyad", parameters={"initial_trust": 0.7}, replicates=3, record_every=1.0)
+    >>> ds["trust_a_path"].shape
+    (3, 61)
+    """
+    study = Study(
+        model,
+        parameters=parameters,
+        replicates=replicates if replicate is None else 1,
+        seed=seed,
+        horizon=horizon,
+        dt=dt,
+        structure=structure,
+    )
+    return _run(study, 0, 0 if replicate is None else replicate, study.replicates, record_every)
+
+
+def replay(
+    study: Study, point: Mapping[str, float] | int, replicate: int, record_every: float | None
+) -> xr.Dataset:
+    """Run one replicate of one design point of `study` again."""
+    number = point if isinstance(point, int) else find_point(study, point)
+    if not 0 <= number < study.design.n_points:
+        raise DesignError(f"point must be 0..{study.design.n_points - 1}, got {number}")
+    return _run(study, number, replicate, 1, record_every)
+
+
+def find_point(study: Study, values: Mapping[str, float]) -> int:
+    """Return the number of the design point with these values (within 1e-9).
+
+    Raises
+    ------
+    DesignError
+        A varied parameter is missing or unknown, or no point has the values.
+    """
+    for name in values:
+        if name not in study.coordinates:
+            varied = ", ".join(study.coordinates) or "nothing"
+            raise DesignError(f"point: {name!r} does not vary in this study; {varied} does")
+    missing = [name for name in study.coordinates if name not in values]
+    if missing:
+        raise DesignError(f"point: give a value of {', '.join(missing)} too")
+    wanted = {
+        name: study.model.parameter(name).check(value, f"point.{name}")
+        for name, value in values.items()
+    }
+    close = {
+        name: np.abs(column - wanted[name]) <= 1e-9 * max(1.0, abs(wanted[name]))
+        for name, column in study.coordinates.items()
+    }
+    if study.design.kind == "grid":
+        indices = [np.flatnonzero(mask) for mask in close.values()]
+        for (name, column), found in zip(study.coordinates.items(), indices, strict=True):
+            if not len(found):
+                raise DesignError(_nearest(name, column, wanted[name]))
+        first = tuple(int(found[0]) for found in indices)
+        return int(np.ravel_multi_index(first, study.design.shape)) if first else 0
+    rows = np.flatnonzero(np.logical_and.reduce(list(close.values())))
+    if not len(rows):
+        raise DesignError("point: no design point has these values; give its number instead")
+    return int(rows[0])
+
+
+def _nearest(name: str, column: Any, value: float) -> str:
+    near = float(column[np.argmin(np.abs(column - value))])
+    return f"point: {name} has no design value {value:.12g}; the nearest is {near:.12g}"
+
+
+def _run(
+    study: Study, point: int, first_replicate: int, n_replicates: int, record_every: float | None
+) -> xr.Dataset:
+    if isinstance(first_replicate, bool) or not 0 <= first_replicate < 2**24:
+        raise ConfigError(f"replicate must be a whole number 0..{2**24 - 1}, got {first_replicate!r}")
+    model = study.model
+    record_steps = 0
+    if record_every is not None:
+        record_steps = checks.record_interval(record_every, study.horizon, study.dt, "record_every")
+    n_times = study.n_steps // record_steps + 1 if record_steps else 0
+    n_bytes = 8 * n_replicates * (len(model.output_variables) + len(model.recorded) * n_times)
+    if n_bytes > _MAX_BYTES:
+        raise ConfigError(
+            f"the result would take {size_text(n_bytes)}; simulate fewer replicates, record less "
+            "often, or run a study"
+        )
+    block = run_points(
+        model,
+        study.points(point, 1),
+        seed=study.seed,
+        first_point=point,
+        first_replicate=first_replicate,
+        n_replicates=n_replicates,
+        common_random_numbers=study.common_random_numbers,
+        dt=study.dt,
+        n_steps=study.n_steps,
+        record_steps=record_steps,
+    )
+    variables: dict[str, tuple[tuple[str, ...], Any, dict[str, Any]]] = {
+        output.name: (("replicate",), values[0], labels.output_attrs(output, model.time_unit))
+        for output, values in zip(model.output_variables, block.outputs, strict=True)
+    }
+    coordinates = [labels.replicate_coordinate(n_replicates, first_replicate)]
+    if block.paths is not None:
+        coordinates.append(
+            labels.time_coordinate(study.n_steps, record_steps, study.dt, model.time_unit)
+        )
+        for state, path in zip(model.recorded, block.paths, strict=True):
+            attrs = labels.output_attrs(state, model.time_unit)
+            variables[f"{state.name}_path"] = (("replicate", "time"), path[0], attrs)
+    coordinates += _point_coordinates(study, point)
+    attrs = {**attributes(study), "complete": True, "point": point}
+    invalid = int(block.invalid.sum())
+    variables["n_invalid"] = ((), float(invalid), checks.invalid_attrs())
+    checks.warn_invalid(invalid, 1)
+    return labels.dataset(coordinates, variables, attrs)
+
+
+def _point_coordinates(study: Study, point: int) -> list[Coordinate]:
+    row = study.points(point, 1)[0]
+    columns = {parameter.name: i for i, parameter in enumerate(study.model.parameters)}
+    return [
+        Coordinate(
+            name, (), np.float64(row[columns[name]]), labels.parameter_attrs(study.model.parameter(name))
+        )
+        for name in study.coordinates
+    ]
+

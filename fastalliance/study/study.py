@@ -1,0 +1,424 @@
+"""A study: a model, a design, replicates, and what to report; validated once, at the door."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from fastalliance import library
+from fastalliance.configuration import load_configuration, to_yaml, validate_fields
+from fastalliance.errors import ConfigError, DesignError, FastAllianceError
+from fastalliance.library.model import Model
+from fastalliance.study import checks, design as designs
+from fastalliance.study.design import Design
+from fastalliance.study.plan import Plan
+from fastalliance.study.statistics import Statistics
+from fastalliance.study.tiles import Tiling, cut
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from fastalliance.configuration import Configuration
+    from fastalliance.study.progress import ProgressLike
+
+Floats = npt.NDArray[np.float64]
+_MAX_QUANTILE_REPLICATES = 10**6
+_RAW_TILE_BYTES = 2**28
+_NOT_RESULTS = ("store", "execution")  # fields that cannot change a result
+
+
+class Study:
+    """A parameter study of one model.
+
+    Parameters
+    ----------
+    model : str or Model
+        Name of a built-in model, or a model of your own.
+    parameters : mapping, optional
+        Parameters that do not vary; defaults elsewhere.
+    design : Design or mapping, optional
+        What varies: :func:`fastalliance.grid`, :func:`~fastalliance.sample`,
+        :func:`~fastalliance.table`, or the configuration's form of it. Without one there is one
+        point.
+    replicates : int
+        Replicates per design point, 1..2**24.
+    seed : int
+        Seed of the study, 0..2**64 - 1.
+    horizon, dt : float, optional
+        In the model's time unit; the model's defaults otherwise.
+    structure : mapping, optional
+        Structural inputs of the model.
+    common_random_numbers : bool
+        Same noise at every design point.
+    statistics : mapping, optional
+        ``{"quantiles": [...]}``.
+    keep : mapping, optional
+        ``{"replicates": True, "trajectories": {"every": 1.0, "replicates": 4}}``.
+    store : str, optional
+        Where :meth:`run` keeps its result.
+    execution : mapping, optional
+        ``{"executor": "threads", "threads": "auto"}``; cannot change results.
+
+    Raises
+    ------
+    ConfigError, ParameterError, DesignError, ModelError
+        A field is wrong; the message names it, its rule and the value.
+
+    Examples
+    --------
+    >>> import fastalliance as fa
+    >>> study = fa.Study(model="dyad", design=fa.grid(initial_trust=[0.4, 0.6]), replicates=50)
+    >>> float(study.run()["success_mean"].sel(initial_trust=0.6)) > 0.9
+    True
+    """
+
+    def __init__(
+        self,
+        model: str | Model,
+        *,
+        parameters: Mapping[str, Any] | None = None,
+        design: Design | Mapping[str, Any] | None = None,
+        replicates: int = 1000,
+        seed: int = 0,
+        horizon: float | None = None,
+        dt: float | None = None,
+        structure: Mapping[str, Any] | None = None,
+        common_random_numbers: bool = False,
+        statistics: Mapping[str, Any] | None = None,
+        keep: Mapping[str, Any] | None = None,
+        store: str | Path | None = None,
+        execution: Mapping[str, Any] | None = None,
+    ) -> None:
+        fields: dict[str, Any] = {
+            "model": model.name if isinstance(model, Model) else model,
+            "parameters": parameters,
+            "replicates": replicates,
+            "seed": seed,
+            "horizon": horizon,
+            "dt": dt,
+            "structure": structure,
+            "common_random_numbers": common_random_numbers,
+            "statistics": statistics,
+            "keep": keep,
+            "store": None if store is None else str(store),
+            "execution": execution,
+        }
+        fields = {name: value for name, value in fields.items() if value is not None}
+        if design is not None and not isinstance(design, Design):
+            fields["design"] = design
+        given = design if isinstance(design, Design) else None
+        self._set_up(validate_fields(fields), model if isinstance(model, Model) else None, given)
+
+    @classmethod
+    def from_yaml(
+        cls,
+        path: str | Path,
+        *,
+        overrides: Mapping[str, object] | Sequence[str] = (),
+        model: Model | None = None,
+    ) -> Self:
+        """Return the study of a YAML, TOML or JSON configuration.
+
+        Parameters
+        ----------
+        path : path
+            The file.
+        overrides : mapping or sequence of str
+            ``{"replicates": 10}`` or ``["replicates=10"]``, by dotted path.
+        model : Model, optional
+            A model of your own, whose name the configuration gives.
+
+        Raises
+        ------
+        FastAllianceError
+            As the constructor, with the line of the file where it is known.
+        """
+        study = cls.__new__(cls)
+        study._set_up(load_configuration(path, overrides), model, None)
+        return study
+
+    def _set_up(self, configuration: Configuration, model: Model | None, design: Design | None) -> None:
+        self.configuration = configuration
+        if model is not None and model.name != configuration.model:
+            raise ConfigError(
+                f"{self._where('model')}model is {configuration.model!r}, "
+                f"but the model given is {model.name!r}"
+            )
+        self.model = model or self._named(library.get, configuration.model, at="model")
+        self.replicates: int = configuration.replicates
+        self.seed: int = configuration.seed
+        self.common_random_numbers: bool = configuration.common_random_numbers
+        self.horizon = float(configuration.horizon or self.model.horizon)
+        self.dt = float(configuration.dt or self.model.dt)
+        self.n_steps = self._named(checks.count_steps, self.horizon, self.dt, at="horizon")
+        self._check_optional()
+        self.design = self._design(design)
+        self.coordinates: dict[str, Floats] = self.design.coordinates(self.model)
+        self.fixed = self._fixed()
+        self._check_step()
+
+    def _named(self, function: Any, *arguments: Any, at: str) -> Any:
+        """Call a check; prefix its error with the place in the file where it is known."""
+        try:
+            return function(*arguments)
+        except FastAllianceError as error:
+            where = self._where(at)
+            if not where:
+                raise
+            raise type(error)(f"{where}{error}") from None
+
+    def _where(self, path: str) -> str:
+        where = self.configuration.where(path)
+        return f"{where}: " if where else ""
+
+    def _check_optional(self) -> None:
+        configuration, name = self.configuration, self.model.name
+        if configuration.structure:
+            key = next(iter(configuration.structure))
+            raise ConfigError(
+                f"{self._where(f'structure.{key}')}structure.{key}: {name} has no structural inputs"
+            )
+        if configuration.keep.members:
+            raise ConfigError(f"{self._where('keep.members')}keep.members: {name} has no members")
+        if configuration.execution.executor != "threads":
+            raise ConfigError(
+                f"{self._where('execution.executor')}execution.executor must be threads in this "
+                f"version, got {configuration.execution.executor!r}"
+            )
+        if self.quantiles and self.replicates > _MAX_QUANTILE_REPLICATES:
+            raise ConfigError(
+                f"statistics.quantiles: exact quantiles take at most {_MAX_QUANTILE_REPLICATES:,} "
+                f"replicates per point, got {self.replicates:,}"
+            )
+        trajectories = configuration.keep.trajectories
+        self.record_steps = 0
+        self.recorded_replicates = 0
+        if trajectories is not None:
+            where = "keep.trajectories.every"
+            self.record_steps = self._named(
+                checks.record_interval, trajectories.every, self.horizon, self.dt, where, at=where
+            )
+            self.recorded_replicates = trajectories.replicates
+            if self.recorded_replicates > self.tile_replicates:
+                raise ConfigError(
+                    f"keep.trajectories.replicates must be <= {self.tile_replicates}, "
+                    f"got {self.recorded_replicates}"
+                )
+
+    def _design(self, design: Design | None) -> Design:
+        if design is None:
+            given = self.configuration.design
+            plain = given.to_plain() if given else None
+            folder = self.configuration.source_directory or Path()
+            design = self._named(designs.from_configuration, plain, folder, at="design")
+        return self._named(designs.integers_in_range, design, self.model, at="design")  # type: ignore[no-any-return]
+
+    def _fixed(self) -> dict[str, float]:
+        given = self.configuration.parameters
+        for name in given:
+            path = f"parameters.{name}"
+            self._named(self.model.parameter, name, at=path)
+            self._named(self.model.parameter(name).check, given[name], f"{self.model.name}.{name}", at=path)
+            if name in self.coordinates:
+                raise DesignError(
+                    f"{self._where(path)}{name} is given both in parameters and in the design; "
+                    "drop one of them"
+                )
+        values = self.model.resolve(given)
+        return {name: value for name, value in values.items() if name not in self.coordinates}
+
+    def _check_step(self) -> None:
+        varied = checks.Varied(self.coordinates, self.design.kind == "grid")
+        self._named(checks.check_step, self.model, self.dt, self.fixed, varied, at="dt")
+
+    @property
+    def quantiles(self) -> tuple[float, ...]:
+        """Quantiles asked for."""
+        return tuple(self.configuration.statistics.quantiles)
+
+    @property
+    def tile_replicates(self) -> int:
+        """Replicates of a full block."""
+        return cut((), self.replicates, self.n_steps).replicates_per_tile
+
+    def tiling(self, points_per_tile: int | None = None) -> Tiling:
+        """Return how the study is cut into tiles; results do not depend on it."""
+        tiling = cut(self.design.shape, self.replicates, self.n_steps, points_per_tile)
+        if not (self.quantiles and tiling.n_blocks > 1):
+            return tiling
+        n_outputs = len(self.statistics(tiling).quantile_outputs)
+        room = max(_RAW_TILE_BYTES // (8 * n_outputs * self.replicates), 1)
+        if room >= tiling.points_per_tile:
+            return tiling
+        return cut(self.design.shape, self.replicates, self.n_steps, room)
+
+    def statistics(self, tiling: Tiling) -> Statistics:
+        """Return how replicates become statistics."""
+        return Statistics(
+            outputs=tuple(self.model.output_variables),
+            ratios=tuple(self.model.ratios),
+            time_unit=self.model.time_unit,
+            quantiles=self.quantiles,
+            n_blocks=tiling.n_blocks,
+        )
+
+    def points(self, first: int, count: int) -> Floats:
+        """Return parameters of design points first, ..., as (point, parameter)."""
+        columns = {p.name: i for i, p in enumerate(self.model.parameters)}
+        matrix = np.empty((count, len(columns)))
+        for name, value in self.fixed.items():
+            matrix[:, columns[name]] = value
+        numbers = np.arange(first, first + count)
+        if self.design.kind == "grid" and self.design.shape:
+            indices = np.unravel_index(numbers, self.design.shape)
+            for name, index in zip(self.coordinates, indices, strict=True):
+                matrix[:, columns[name]] = self.coordinates[name][index]
+        else:
+            for name, values in self.coordinates.items():
+                matrix[:, columns[name]] = values[numbers]
+        return matrix
+
+    @cached_property
+    def resolved(self) -> dict[str, Any]:
+        """The full configuration as plain data, every default filled in."""
+        plain = self.configuration.to_plain()
+        for name in _NOT_RESULTS:
+            plain.pop(name, None)
+        source = self.design.source
+        if self.design.kind == "grid":
+            source = {"grid": {name: values.tolist() for name, values in self.coordinates.items()}}
+        elif self.design.kind == "table":
+            source = {"table": {name: values.tolist() for name, values in self.coordinates.items()}}
+        return {
+            **plain,
+            "horizon": self.horizon,
+            "dt": self.dt,
+            "parameters": self.fixed,
+            "design": source if self.coordinates else None,
+        }
+
+    @property
+    def configuration_hash(self) -> str:
+        """SHA-256 of everything in the configuration that can change a result."""
+        sha = hashlib.sha256(json.dumps(self.resolved, sort_keys=True).encode())
+        for name, values in self.coordinates.items():
+            sha.update(name.encode())
+            sha.update(np.ascontiguousarray(values, dtype="<f8").tobytes())
+        return sha.hexdigest()
+
+    def to_yaml(self, path: str | Path | None = None) -> str:
+        """Return the study as a configuration, and write it where a path is given."""
+        plain = self.configuration.to_plain()
+        if self.coordinates:
+            plain["design"] = self.design.source
+        text: str = to_yaml(validate_fields(plain))
+        if path is not None:
+            Path(path).write_text(text, encoding="utf-8")
+        return text
+
+    def plan(self, *, threads: int | None = None) -> Plan:
+        """Return the study's size: points, instances, steps, tiles, bytes, estimated time."""
+        from fastalliance.study.layout import plan
+
+        return plan(self, threads)
+
+    def run(
+        self,
+        *,
+        store: str | Path | None = None,
+        executor: str | None = None,
+        threads: int | None = None,
+        progress: bool | ProgressLike = False,
+        resume: bool = True,
+        overwrite: bool = False,
+        break_lock: bool = False,
+        allow_version_change: bool = False,
+        points_per_tile: int | None = None,
+    ) -> xr.Dataset:
+        """Run the study and return its statistics as a dataset.
+
+        Parameters
+        ----------
+        store : path, optional
+            Keep the result there, resumably; the configuration's `store` otherwise, else memory.
+        executor : {"threads"}, optional
+            How tiles are run.
+        threads : int, optional
+            Threads; all cores of this process by default.
+        progress : bool or Progress
+            Whether to show progress on standard error.
+        resume : bool
+            Whether an unfinished store of the same study may be continued.
+        overwrite : bool
+            Replace another study's store.
+        break_lock, allow_version_change : bool
+            Take over a lease; continue although the kernels changed.
+        points_per_tile : int, optional
+            Size of tiles; cannot change results.
+
+        Returns
+        -------
+        xarray.Dataset
+            Dimensions as the design's; in memory, or lazy where there is a store.
+
+        Raises
+        ------
+        StoreError
+            The store is refused.
+        KeyboardInterrupt
+            After Ctrl-C, when the running tiles have been kept.
+        """
+        from fastalliance.study.runner import RunOptions, run
+
+        options = RunOptions(
+            store=str(store) if store is not None else self.configuration.store,
+            executor=executor or self.configuration.execution.executor,
+            threads=threads or self.configuration.execution.threads,
+            progress=progress,
+            resume=resume,
+            overwrite=overwrite,
+            break_lock=break_lock,
+            allow_version_change=allow_version_change,
+            points_per_tile=points_per_tile,
+        )
+        return run(self, options)
+
+    def replay(
+        self,
+        *,
+        point: Mapping[str, float] | int = 0,
+        replicate: int = 0,
+        record_every: float | None = None,
+    ) -> xr.Dataset:
+        """Run one replicate of one design point again; the same bits as in the study.
+
+        Parameters
+        ----------
+        point : mapping of str to float, or int
+            Values of the varied parameters (a grid's, within 1e-9), or the point's number.
+        replicate : int
+            Number of the replicate.
+        record_every : float, optional
+            Record the states at this interval.
+
+        Returns
+        -------
+        xarray.Dataset
+            Outputs (replicate) and, when recorded, states X_path (replicate, time).
+        """
+        from fastalliance.study.simulate import replay
+
+        return replay(self, point, replicate, record_every)
+
+    def __repr__(self) -> str:
+        shape = " x ".join(str(n) for n in self.design.shape) or "1"
+        total = math.prod(self.design.shape) * self.replicates
+        return f"<Study of {self.model.name}: {shape} points, {total:,} instances>"
