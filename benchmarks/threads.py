@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
+from benchmarks.command import parser, report
 from fastalliance.bench.dyad import SETTINGS, run_kernel
-from fastalliance.bench.timing import Comparison, Task, interleave, save
+from fastalliance.bench.timing import Comparison, Task, interleave
 
 N_TILES = 16  # equally large; many more than threads, so that both end at the same time
-RESULTS = Path(__file__).parent / "results"
 
 
 def compare_threads(*, rounds: int = 7, tiny: bool = False) -> Comparison:
@@ -40,22 +38,13 @@ def compare_threads(*, rounds: int = 7, tiny: bool = False) -> Comparison:
 
     tasks = [Task("2 threads", on(2), work), Task("1 thread", on(1), work)]
     about = {"model": "dyad", "n_tiles": N_TILES, "n_points": setting.n_points}
-    return Comparison(
-        "two threads", "instance-steps", interleave(tasks, rounds), setting=about
-    )
+    return Comparison("two threads", "instance-steps", interleave(tasks, rounds), setting=about)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure, print a Markdown table, and write it with all timings as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--tiny", action="store_true", help="show that everything runs")
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    options = parser.parse_args(arguments)
-    comparison = compare_threads(rounds=options.rounds, tiny=options.tiny)
-    print(comparison.to_markdown())
-    for path in save("threads", [comparison], options.out):
-        print(f"wrote {path}")
+    options = parser(__doc__).parse_args(arguments)
+    report("threads", [compare_threads(rounds=options.rounds, tiny=options.tiny)], options.out)
 
 
 if __name__ == "__main__":

@@ -16,9 +16,16 @@ SOURCE = Path(__file__).parent / "c" / "dyad.c"
 N_PARAMETERS, N_OUTPUTS = 34, 14
 DISSOLUTION_ENGAGEMENT = 32
 FLAGS = (
-    "-O3 -march=native -ffp-contract=fast -fno-math-errno -fno-trapping-math "
-    "-ffinite-math-only -fno-signed-zeros -shared -fPIC"
-).split()
+    "-O3",
+    "-march=native",
+    "-ffp-contract=fast",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-ffinite-math-only",
+    "-fno-signed-zeros",
+    "-shared",
+    "-fPIC",
+)
 # GCC prefers 256 bits on most CPUs; which one is faster is measured. A compiler that knows no such
 # option gets the last variant.
 VARIANTS: tuple[tuple[str, ...], ...] = (

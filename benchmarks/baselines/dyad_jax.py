@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import importlib.util
 import os
-import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +14,7 @@ from fastalliance.library.dyad import OUTPUTS, PARAMETERS
 
 CHUNK = 1024  # instances; measured best of 512 to 8192 (a chunk keeps all its draws)
 NAMES = [parameter.name for parameter in PARAMETERS]
-ONE_THREAD="--xla_cpu_multi_thread_eigen=false --xla_cpu_prefer_vector_width=512"
+ONE_THREAD = "--xla_cpu_multi_thread_eigen=false --xla_cpu_prefer_vector_width=512"
 
 
 def missing() -> str:
@@ -49,14 +48,21 @@ def run(
 
 @functools.cache
 def _jax() -> Any:
-    """Import JAX with one thread and 64 bits; flags act only before the first import."""
-    if "jax" not in sys.modules:
-        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {ONE_THREAD}"
-        os.environ["NPROC"] = "1"  # the size of XLA's thread pool
-        os.environ.setdefault("JAX_PLATFORMS", "cpu")
-    import jax
+    """Import JAX with one thread and 64 bits; the environment acts until its client exists."""
+    settings = {"NPROC": "1", "JAX_PLATFORMS": "cpu"}  # NPROC: the size of XLA's thread pool
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        import jax
 
-    jax.config.update("jax_enable_x64", True)
+        jax.config.update("jax_enable_x64", True)
+        jax.devices()
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
     return jax
 
 

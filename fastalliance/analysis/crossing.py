@@ -98,7 +98,7 @@ def tipping_crossing(
         flag = "missing"
     if flag != "crossing":
         return Crossing(math.nan, math.nan, math.nan, flag)
-    threshold = float(roots[0])
+    threshold = float(roots[roots.size // 2])
     bounds = (math.nan, math.nan) if ends is None else _bounds(x, p, threshold, *ends)
     return Crossing(threshold, *bounds, flag)
 

@@ -6,6 +6,7 @@ the repository adds the contenders that need a compiler or further packages.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -35,7 +36,9 @@ class Run(Protocol):
         n_steps: int,
         noise: bool,
         incidents: bool,
-    ) -> Floats: ...
+    ) -> Floats:
+        """Run `n_replicates` replicates of every point."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -166,7 +169,7 @@ def _compare_in(
         work = setting.n_points * n * setting.n_steps
         return Task(contender.name, lambda: setting.run(contender.run, n), work)
 
-    timings = interleave([task(contender) for contender in contenders], rounds)
+    timings = interleave([task(contender) for contender in contenders], rounds, time.process_time)
     about = {
         "model": MODEL.name,
         "parameters": dict(setting.parameters),
@@ -174,5 +177,6 @@ def _compare_in(
         "n_steps": setting.n_steps,
         "dt": setting.dt,
         "threads": 1,
+        "clock": "CPU time of the process",
     }
     return Comparison(setting.name, "instance-steps", timings, skipped, about)

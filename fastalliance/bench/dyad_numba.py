@@ -36,17 +36,17 @@ def run(
     return outputs.transpose(2, 0, 1)
 
 
-@njit
+@njit(cache=True)
 def _clip01(x):
     return min(1.0, max(0.0, x))
 
 
-@njit
+@njit(cache=True)
 def _logistic(x, midpoint, steepness):
     return 1.0 / (1.0 + math.exp(-steepness * (x - midpoint)))
 
 
-@njit
+@njit(cache=True)
 def _private(p, own_trust, other_openness):
     return _clip01(
         p.private_orientation
@@ -55,7 +55,7 @@ def _private(p, own_trust, other_openness):
     )
 
 
-@njit
+@njit(cache=True)
 def _run(points, seed, dt, n_steps, noise, incidents, outputs):
     np.random.seed(seed)
     for point in range(len(points)):
@@ -63,7 +63,7 @@ def _run(points, seed, dt, n_steps, noise, incidents, outputs):
             _simulate(points[point], dt, n_steps, noise, incidents, outputs[point, replicate])
 
 
-@njit
+@njit(cache=True)
 def _simulate(p, dt, n_steps, noise, incidents, out):
     trust_a = _clip01(p.initial_trust + p.initial_trust_gap / 2.0)
     trust_b = _clip01(p.initial_trust - p.initial_trust_gap / 2.0)

@@ -48,21 +48,10 @@ def run(
     for first in range(0, n, CHUNK):
         last = min(first + CHUNK, n)
         rows = points[np.arange(first, last) // n_replicates]
-        outputs[:, first:last] = _run_chunk(rows, generator, dt, n_steps, noise, incidents)
+        with np.errstate(over="ignore"):  # exp of a logistic that is 0
+            chunk = _run_chunk(rows, generator, dt, n_steps, noise, incidents)
+        outputs[:, first:last] = chunk
     return outputs.reshape(len(OUTPUTS), len(points), n_replicates)
-
-
-def _clip01(x: Floats) -> Floats:
-    return np.clip(x, 0.0, 1.0, out=x)
-
-
-def _logistic(x: Floats, midpoint: Floats, steepness: Floats) -> Floats:
-    """The S-curve; computed in place of a copy of `x`."""
-    y = midpoint - x
-    y *= steepness
-    np.exp(y, out=y)
-    y += 1.0
-    return np.reciprocal(y, out=y)
 
 
 def _run_chunk(
@@ -74,99 +63,125 @@ def _run_chunk(
     incidents: bool,
 ) -> Floats:
     """Outputs of one chunk; arrays of shape (partner, instance) hold both partners."""
-    columns = np.ascontiguousarray(rows.T)
-    names = [parameter.name for parameter in PARAMETERS]
-    p = SimpleNamespace(**dict(zip(names, columns, strict=True)))
-    c = _constants(p, dt)
+    p = _parameters(rows, dt)
     n = len(rows)
-
     half_gap = 0.5 * p.initial_trust_gap
     trust = _clip01(np.stack([p.initial_trust + half_gap, p.initial_trust - half_gap]))
     engagement = np.stack([p.initial_engagement] * 2)
     benefit = np.stack([p.initial_benefit] * 2)
     openness = _logistic(trust, p.openness_midpoint, p.openness_steepness)
-    joint_value, private_value = np.zeros(n), np.zeros((2, n))
-    idle_steps = np.zeros(n)
-    outputs = np.empty((len(OUTPUTS), n))  # of a dissolved alliance, written when it dissolves
+    joint_value, private_value, idle_steps = np.zeros(n), np.zeros((2, n)), np.zeros(n)
     alive = np.ones(n, dtype=np.bool_)
-    last_building = np.max(p.building_duration, where=p.building_effort > 0.0, initial=0.0)
+    outputs = np.empty((len(OUTPUTS), n))  # of a dissolved alliance, written when it dissolves
 
     for k in range(n_steps):
-        t = k * dt
-        private = p.private_defence * (1.0 - trust)
-        private += p.private_opportunism * openness[::-1]
-        private += p.private_orientation
-        _clip01(private)
-
+        private = _private(p, trust, openness)
         given = engagement * openness
-        building = t < last_building
-        if building:
-            effort = np.where(t < p.building_duration, p.building_effort, 0.0)
+        effort = _building_effort(p, k * dt)
+        if effort is not None:
             given *= 1.0 - p.building_crowding * effort
         value = np.sqrt(given[0] * given[1])
-        interaction = np.sqrt(engagement[0] * engagement[1])
         taken = private * engagement
         taken *= openness[::-1]
         harm = p.private_harm * taken[::-1]
-        common = value * (1.0 - 0.5 * (private[0] + private[1]))
-        gained = c.share * common
+        gained = p.share * (value * (1.0 - 0.5 * (private[0] + private[1])))
         gained += p.private_gain * taken
         gained -= harm
 
-        gap = given[::-1] - harm
-        gap -= trust
-        change = np.where(gap > 0.0, c.gain_step, c.loss_step)
-        change *= gap
-        change *= p.base_attention + c.interaction_attention * interaction
-        if building:
-            change += (dt * p.building_gain) * effort * (1.0 - trust)
+        change = _learning(p, given[::-1] - harm, trust, engagement)
+        if effort is not None:
+            change += p.building_step * effort * (1.0 - trust)
         if noise:
-            z = generator.standard_normal((2, n))
-            z[1] *= c.noise_own
-            z[1] += p.noise_correlation * z[0]
-            z *= c.noise_scale
-            z *= trust * (1.0 - trust)
-            change += z
+            change += _noise(p, trust, generator)
         if incidents:
-            happens = generator.random(n) < c.incident_probability
-            favourable = generator.random(n) < p.incident_favourable
-            change += np.where(happens, p.incident_size, 0.0) * (favourable - trust)
-
-        attractiveness = p.trust_weight * trust + c.benefit_weight * benefit
+            change += _incidents(p, trust, generator)
+        attractiveness = p.trust_weight * trust
+        attractiveness += p.benefit_weight * benefit
         engaged = _logistic(attractiveness, p.engagement_midpoint, p.engagement_steepness)
-        engaged -= engagement
-        engaged *= c.engagement_rate
-        engaged += engagement
         opened = _logistic(trust, p.openness_midpoint, p.openness_steepness)
         opened *= 1.0 - p.private_withholding * private
-        opened -= openness
-        opened *= c.openness_rate
-        opened += openness
-        gained -= benefit
-        gained *= c.benefit_rate
-        gained += benefit
+
         change += trust
-        _clip01(change)
-
-        trust, engagement, openness, benefit = change, engaged, opened, gained
-        value *= c.value_step
-        joint_value += value
-        taken *= c.private_step
-        private_value += taken
-
+        trust = _clip01(change)
+        engagement = _relaxed(engagement, engaged, p.engagement_rate)
+        openness = _relaxed(openness, opened, p.openness_rate)
+        benefit = _relaxed(benefit, gained, p.benefit_rate)
+        joint_value += p.value_step * value
+        private_value += p.private_step * taken
         idle_steps += 1.0
-        idle_steps *= engagement[0] * engagement[1] < c.squared_floor
-        ends = alive & (idle_steps >= c.patience)
+        idle_steps *= engagement[0] * engagement[1] < p.squared_floor
+        ends = alive & (idle_steps >= p.patience)
         if ends.any():
             states = (*trust, *engagement, *openness, *benefit, joint_value, *private_value)
             outputs[:, ends] = _outputs(states, ends, (k + 1) * dt)
             alive &= ~ends
             if not alive.any():
-                break
+                return outputs
 
     states = (*trust, *engagement, *openness, *benefit, joint_value, *private_value)
     outputs[:, alive] = _outputs(states, alive, np.nan)
     return outputs
+
+
+def _clip01(x: Floats) -> Floats:
+    return np.clip(x, 0.0, 1.0, out=x)
+
+
+def _logistic(x: Floats, midpoint: Floats, steepness: Floats) -> Floats:
+    y = midpoint - x
+    y *= steepness
+    np.exp(y, out=y)
+    y += 1.0
+    return np.reciprocal(y, out=y)
+
+
+def _relaxed(x: Floats, goal: Floats, rate: Floats) -> Floats:
+    """`x` after a step towards `goal`, whose memory it takes."""
+    goal -= x
+    goal *= rate
+    goal += x
+    return goal
+
+
+def _private(p: SimpleNamespace, trust: Floats, openness: Floats) -> Floats:
+    private: Floats = p.private_defence * (1.0 - trust)
+    private += p.private_opportunism * openness[::-1]
+    private += p.private_orientation
+    return _clip01(private)
+
+
+def _building_effort(p: SimpleNamespace, t: float) -> Floats | None:
+    """Effort at `t`; None where nobody in the chunk makes any."""
+    if t >= p.last_building:
+        return None
+    return np.where(t < p.building_duration, p.building_effort, 0.0)
+
+
+def _learning(p: SimpleNamespace, evidence: Floats, trust: Floats, engagement: Floats) -> Floats:
+    gap = evidence
+    gap -= trust
+    attention = np.sqrt(engagement[0] * engagement[1])
+    attention *= p.interaction_attention
+    attention += p.base_attention
+    gap *= np.where(gap > 0.0, p.gain_step, p.loss_step)
+    gap *= attention
+    return gap
+
+
+def _noise(p: SimpleNamespace, trust: Floats, generator: np.random.Generator) -> Floats:
+    z = generator.standard_normal(trust.shape)
+    z[1] *= p.noise_own
+    z[1] += p.noise_correlation * z[0]
+    z *= p.noise_scale
+    z *= trust * (1.0 - trust)
+    return z
+
+
+def _incidents(p: SimpleNamespace, trust: Floats, generator: np.random.Generator) -> Floats:
+    u = generator.random(trust.shape)
+    size = np.where(u[0] < p.incident_probability, p.incident_size, 0.0)
+    change: Floats = size * ((u[1] < p.incident_favourable) - trust)
+    return change
 
 
 def _outputs(states: Sequence[Floats], chosen: Mask, dissolution_time: float) -> Floats:
@@ -177,23 +192,25 @@ def _outputs(states: Sequence[Floats], chosen: Mask, dissolution_time: float) ->
     return np.array([*values, dissolved, np.full(len(dissolved), dissolution_time), success])
 
 
-def _constants(p: SimpleNamespace, dt: float) -> SimpleNamespace:
-    """What steps need of the parameters, computed once."""
-    patience = np.ceil((p.dissolution_patience - PATIENCE_SLACK) / dt)
-    return SimpleNamespace(
-        share=2.0 * np.stack([p.value_share, 1.0 - p.value_share]),
-        gain_step=p.trust_gain * dt,
-        loss_step=p.trust_loss * dt,
-        interaction_attention=1.0 - p.base_attention,
-        benefit_weight=1.0 - p.trust_weight,
-        engagement_rate=dt / p.engagement_time,
-        openness_rate=dt / p.openness_time,
-        benefit_rate=dt / p.benefit_time,
-        value_step=p.value_rate * dt,
-        private_step=p.value_rate * p.private_gain * dt,
-        noise_scale=p.trust_noise * np.sqrt(dt),
-        noise_own=np.sqrt(1.0 - p.noise_correlation**2),
-        incident_probability=-np.expm1(-p.incident_rate * dt),
-        squared_floor=p.dissolution_engagement**2,
-        patience=np.maximum(patience, 1.0),
-    )
+def _parameters(rows: Floats, dt: float) -> SimpleNamespace:
+    """Parameters by name, and what steps need of them, computed once."""
+    names = [parameter.name for parameter in PARAMETERS]
+    p = SimpleNamespace(**dict(zip(names, np.ascontiguousarray(rows.T), strict=True)))
+    p.share = 2.0 * np.stack([p.value_share, 1.0 - p.value_share])
+    p.gain_step = p.trust_gain * dt
+    p.loss_step = p.trust_loss * dt
+    p.building_step = p.building_gain * dt
+    p.last_building = np.max(p.building_duration, where=p.building_effort > 0.0, initial=0.0)
+    p.interaction_attention = 1.0 - p.base_attention
+    p.benefit_weight = 1.0 - p.trust_weight
+    p.engagement_rate = dt / p.engagement_time
+    p.openness_rate = dt / p.openness_time
+    p.benefit_rate = dt / p.benefit_time
+    p.value_step = p.value_rate * dt
+    p.private_step = p.value_rate * p.private_gain * dt
+    p.noise_scale = p.trust_noise * np.sqrt(dt)
+    p.noise_own = np.sqrt(1.0 - p.noise_correlation**2)
+    p.incident_probability = -np.expm1(-p.incident_rate * dt)
+    p.squared_floor = p.dissolution_engagement**2
+    p.patience = np.maximum(np.ceil((p.dissolution_patience - PATIENCE_SLACK) / dt), 1.0)
+    return p

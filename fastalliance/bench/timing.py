@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import llvmlite.binding
 import numba
 import numpy as np
 
@@ -135,26 +136,38 @@ class Comparison:
         return next(timing for timing in self.timings if timing.name == name)
 
 
-def interleave(tasks: Sequence[Task], rounds: int) -> list[Timing]:
+def interleave(
+    tasks: Sequence[Task], rounds: int, clock: Callable[[], float] = time.perf_counter
+) -> list[Timing]:
     """Run every task once to warm up, then all of them in turns, `rounds` times.
 
     The order is reversed in every other round, so that no task always follows the same one.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+    rounds : int
+        Measurements of each task.
+    clock : callable
+        Seconds. `time.process_time` counts what the process computed, on all its threads: for
+        comparisons on one thread it leaves out the time that other processes took on a busy
+        machine.
     """
     seconds: dict[str, list[float]] = {task.name: [] for task in tasks}
     for task in tasks:
         task.run()
     for i in range(rounds):
         for task in tasks if i % 2 == 0 else reversed(tasks):
-            start = time.perf_counter()
+            start = clock()
             task.run()
-            seconds[task.name].append(time.perf_counter() - start)
+            seconds[task.name].append(clock() - start)
     return [Timing(task.name, task.work, tuple(seconds[task.name])) for task in tasks]
 
 
 def machine() -> dict[str, Any]:
     """What the numbers were measured on."""
     return {
-        "cpu": numba.core.config.CPU_NAME or _cpu_name(),
+        "cpu": llvmlite.binding.get_host_cpu_name(),
         "python": platform.python_version(),
         "numba": numba.__version__,
         "numpy": np.__version__,
@@ -172,9 +185,3 @@ def save(name: str, comparisons: Sequence[Comparison], directory: Path) -> tuple
     tables = "\n".join(c.to_markdown() for c in comparisons)
     markdown_path.write_text(f"# {name}\n\n{about}\n\n{tables}", encoding="utf-8")
     return json_path, markdown_path
-
-
-def _cpu_name() -> str:
-    import llvmlite.binding
-
-    return str(llvmlite.binding.get_host_cpu_name())

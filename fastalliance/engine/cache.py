@@ -1,4 +1,4 @@
-"""Rendered drivers on disk, private to the user, compiled once and loaded in a fraction of a second.
+"""Rendered drivers on disk, private to the user: compiled once, loaded in a fraction of a second.
 
 numba keys its cache by a file's path and time, so a driver lies in a file of its own whose name
 contains the digest of everything that it depends on. Whatever goes wrong here costs compilation

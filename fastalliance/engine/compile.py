@@ -14,6 +14,7 @@ import numpy as np
 from numba import types
 
 from fastalliance.engine import cache, formulas
+from fastalliance.engine.check import blame, check_pieces
 from fastalliance.engine.render import DriverFields, render
 from fastalliance.errors import ModelError
 from fastalliance.kernels.interpret import interpreted
@@ -96,6 +97,7 @@ def constant_fields(model: Model) -> tuple[str, ...]:
 
 
 def _build(model: Model, off: frozenset[str]) -> Any:
+    check_pieces(model)
     fields = driver_fields(model, off)
     source = render(model.name, fields)
     python_formulas = model.formulas()
@@ -126,14 +128,6 @@ class _Compiler:
         try:
             return jit(run)
         except numba.core.errors.NumbaError as error:
-            raise ModelError(f"model {self.model.name}: {explain(error)}") from error
-
-
-def explain(error: Exception) -> str:
-    """Return numba's reason in a line or two, without its advice on how to report it."""
-    text = str(error)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    wanted = [
-        line for line in lines if not line.startswith(("During:", "- Resolution", "[", "<source"))
-    ]
-    return " ".join(wanted[:12])
+            raise ModelError(
+                f"model {self.model.name}: {blame(self.model, self.namespace)}"
+            ) from error

@@ -13,8 +13,6 @@ from fastalliance.library.model import Model
 Floats = npt.NDArray[np.float64]
 
 
-
-
 @dataclass(frozen=True)
 class Block:
     """What a block of points gives.

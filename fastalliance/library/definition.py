@@ -84,7 +84,7 @@ def _check_arity(where: str, name: str, function: Any, arguments: tuple[str, ...
     except TypeError:
         raise ModelError(
             f"{where}: {name} must take ({', '.join(arguments)}), "
-            f"{_place(function)} takes {signature}"
+            f"{place(function)} takes {signature}"
         ) from None
 
 
@@ -92,7 +92,8 @@ def _python(function: Callable[..., Any]) -> Callable[..., Any]:
     return getattr(function, "py_func", function)
 
 
-def _place(function: Callable[..., Any]) -> str:
+def place(function: Callable[..., Any]) -> str:
+    """Return the file and line of a formula, for messages."""
     code = getattr(_python(function), "__code__", None)
     return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(function)
 
@@ -147,7 +148,7 @@ def describe(model: Model) -> str:
     outputs += [(r.name, "ratio", "", r.unit, r.description) for r in model.ratios]
     head = (
         f"{model.name}: {model.summary}\nSource: {model.citation}\n"
-        f"Study defaults: horizon {model.horizon:g} {model.time_unit}, dt {model.dt:g} {model.time_unit}"
+        f"Study defaults: horizon {model.horizon:g}, dt {model.dt:g} {model.time_unit}"
     )
     return f"{head}\n\n{_aligned(rows)}\n\n{_aligned(outputs)}"
 

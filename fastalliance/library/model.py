@@ -122,7 +122,8 @@ class Model:
                 return parameter
         names = [parameter.name for parameter in self.parameters]
         raise ParameterError(
-            f"{where or 'parameters'}: {self.name} has no parameter {name!r}{suggestion(name, names)}"
+            f"{where or 'parameters'}: {self.name} has no parameter {name!r}"
+            f"{suggestion(name, names)}"
         )
 
     def defaults(self) -> Any:

@@ -24,9 +24,16 @@ def with_unit(name: object, unit: object) -> str:
 
 
 def label(variable: xr.DataArray, fallback: str | None = None) -> str:
-    """Return name and unit of a variable or coordinate, from its attributes."""
-    words = fallback or str(variable.name).replace("_", " ")
-    return with_unit(variable.attrs.get("long_name", words), variable.attrs.get("units", "1"))
+    """Return name and unit of a variable or coordinate, from its attributes.
+
+    `fallback` is used where there is no long name, or one that only spells out the variable's name
+    ("success mean"), which reads worse on an axis.
+    """
+    spelled = str(variable.name).replace("_", " ")
+    name = str(variable.attrs.get("long_name", spelled))
+    return with_unit(
+        fallback if fallback and name == spelled else name, variable.attrs.get("units", "1")
+    )
 
 
 def output_label(ds: xr.Dataset, output: str) -> str:

@@ -26,7 +26,7 @@ from fastalliance.plotting.figure import (
     save,
     tidy,
 )
-from fastalliance.plotting.labels import fixed_note, plain, title, with_unit
+from fastalliance.plotting.labels import fixed_note, label, plain, title, with_unit
 from fastalliance.plotting.schema import FloatArray, as_array, select
 
 if TYPE_CHECKING:
@@ -139,8 +139,8 @@ def _draw_quantity(ax: Axes, ds: xr.Dataset, quantity: str, sides: dict[str, str
     first = ds[next(iter(sides.values()))]
     unit = str(first.attrs.get("units", "1"))
     words = quantity.replace("_", " ")
-    name = words if len(sides) > 1 else str(first.attrs.get("long_name", words))
-    ax.set_ylabel(with_unit(name, unit), fontsize=LABEL_SIZE)
+    name = with_unit(words, unit) if len(sides) > 1 else label(first, words)
+    ax.set_ylabel(name, fontsize=LABEL_SIZE)
     ax.set_xlim(time[0], time[-1])
     every = np.concatenate(extremes)
     share = unit == "1" and every.size and every.min() >= 0 and every.max() <= 1

@@ -1,4 +1,4 @@
-"""Regions of arrays as chunk files: writing whole chunks, reading them, and noticing missing ones."""
+"""Regions of arrays as chunk files: writing whole chunks, reading them, missing none."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ def write_region(
     scratch: Path,
     *,
     whole_chunks: bool,
+    flush: bool = True,
 ) -> None:
     """Write values into a region of an array.
 
@@ -49,6 +50,8 @@ def write_region(
     whole_chunks : bool
         Refuse a region that covers a chunk in part, as two writers of one chunk would lose data.
         Otherwise such a chunk is read, changed and written; then there must be no other writer.
+    flush : bool
+        Whether the data are on the disk when this returns.
 
     Raises
     ------
@@ -65,7 +68,7 @@ def write_region(
             chunk = _empty(info) if whole else _existing(directory, info, index)
             chunk[inside] = part
             part = chunk
-        files.put(directory / chunk_key(index), encode_chunk(part), scratch)
+        files.put(directory / chunk_key(index), encode_chunk(part), scratch, flush=flush)
 
 
 def read_chunk(directory: Path, info: ArrayInfo, index: _Index, what: str = "") -> npt.NDArray[Any]:
@@ -179,7 +182,8 @@ def _bounds(info: ArrayInfo, region: Region, shape: tuple[int, ...]) -> list[tup
 
 def _chunks_of(info: ArrayInfo, bounds: list[tuple[int, int]]) -> Iterator[_Index]:
     ranges = [
-        range(start // c, -(-stop // c)) for (start, stop), c in zip(bounds, info.chunks, strict=True)
+        range(start // c, -(-stop // c))
+        for (start, stop), c in zip(bounds, info.chunks, strict=True)
     ]
     return itertools.product(*ranges)
 
@@ -188,7 +192,9 @@ def _all_chunks(info: ArrayInfo) -> Iterator[_Index]:
     return itertools.product(*(range(n) for n in info.chunk_grid))
 
 
-def _overlap(info: ArrayInfo, bounds: list[tuple[int, int]], index: _Index) -> tuple[Any, Any, bool]:
+def _overlap(
+    info: ArrayInfo, bounds: list[tuple[int, int]], index: _Index
+) -> tuple[Any, Any, bool]:
     """Return where a region lies in a chunk, where the chunk lies in it, and if it covers it."""
     inside, outside, whole = [], [], True
     for (start, stop), c, i, length in zip(bounds, info.chunks, index, info.shape, strict=True):

@@ -90,7 +90,7 @@ def replace(path: Path, layout: Layout, attrs: Mapping[str, Any], *, break_lock:
 
 
 def is_store(path: Path) -> bool:
-    """Say whether a directory is a store of fastalliance, also if one of its documents is damaged."""
+    """Say whether a directory is a store of fastalliance; one readable document is enough."""
     paths = Paths(path)
     attrs = _attributes(paths.run)
     if attrs is not None:
@@ -134,7 +134,7 @@ def tiling(layout: Layout) -> dict[str, Any]:
 def write_array_document(directory: Path, info: ArrayInfo, attrs: Mapping[str, Any]) -> None:
     """Make the directory of an array that nobody else can see yet."""
     directory.mkdir()
-    files.write_new(document(directory), document_bytes(array_document(info, attrs)))
+    files.write_new(document(directory), document_bytes(array_document(info, attrs)), flush=False)
 
 
 def _build(root: Path, layout: Layout, attrs: Mapping[str, Any]) -> Lease:
@@ -152,10 +152,9 @@ def _build(root: Path, layout: Layout, attrs: Mapping[str, Any]) -> Lease:
     for coordinate in layout.coordinates:
         known[coordinate.name] = _write_coordinate(paths, coordinate)
     run = {"format": FORMAT, **tiling(layout), "arrays": known, "final": {}}
-    files.write_new(document(paths.run), document_bytes(group_document(run)))
-    labelled = {**attrs, **_coordinate_names(layout.coordinates)}
-    files.write_new(document(root), document_bytes(group_document(labelled)))
-    files.flush_directories(root)
+    files.write_new(document(paths.run), document_bytes(group_document(run)), flush=False)
+    files.write_new(document(root), document_bytes(group_document(attrs)), flush=False)
+    files.flush_tree(root)
     return Lease.acquire(paths.lease, paths.scratch)
 
 
@@ -166,7 +165,8 @@ def _write_coordinate(paths: Paths, coordinate: Coordinate) -> str:
     directory = paths.array(coordinate.name)
     write_array_document(directory, info, coordinate.attrs)
     region = tuple(slice(0, n) for n in values.shape)
-    write_region(directory, info, region, values, paths.scratch, whole_chunks=True)
+    scratch = paths.scratch
+    write_region(directory, info, region, values, scratch, whole_chunks=True, flush=False)
     written = read_document(document(directory), "array")
     parse_array(coordinate.name, written)
     return structure_digest(written)
@@ -178,12 +178,6 @@ def _coordinate_chunks(shape: tuple[int, ...], itemsize: int) -> tuple[int, ...]
         return ()
     row = itemsize * int(np.prod(shape[1:], dtype=np.int64))
     return (max(1, min(shape[0], MAX_CHUNK_BYTES // 8 // row)), *shape[1:])
-
-
-def _coordinate_names(coordinates: Iterable[Coordinate]) -> dict[str, str]:
-    """Return the CF attribute by which xarray knows coordinates that are no dimension's."""
-    found = [c.name for c in coordinates if c.dims != (c.name,)]
-    return {"coordinates": " ".join(found)} if found else {}
 
 
 def _attributes(directory: Path) -> dict[str, Any] | None:

@@ -172,7 +172,7 @@ def digest(data: TileData) -> str:
         values = arrays[name]
         header = f"{name}|{values.dtype.newbyteorder('<').str}|{values.shape}|"
         sha.update(header.encode())
-        sha.update(_canonical(values))
+        sha.update(_canonical(values).data)
     return sha.hexdigest()
 
 

@@ -42,7 +42,7 @@ def locate(url: str | os.PathLike[str]) -> Path:
 
 
 def _local_path(scheme: str, url: str) -> str:
-    """Return the path in a ``file://`` URL; the messages never repeat a URL, it may hold a secret."""
+    """Return the path in a ``file://`` URL; no message repeats a URL, which may hold a secret."""
     if scheme in _REMOTE:
         raise StoreError(
             f"remote stores ({scheme}://) are not supported in this version; give a local path"

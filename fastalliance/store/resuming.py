@@ -6,71 +6,26 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fastalliance.errors import StoreError
-from fastalliance.store import files, provenance
+from fastalliance.store import provenance
 from fastalliance.store.chunks import check_tiles_present, packed_info
-from fastalliance.store.creation import FORMAT, refusal, spec_info, tiling
+from fastalliance.store.creation import spec_info, tiling
+from fastalliance.store.documents import check_array
 from fastalliance.store.files import show
-from fastalliance.store.format import (
-    ArrayInfo,
-    document_bytes,
-    group_document,
-    parse_array,
-    read_document,
-)
 from fastalliance.store.layout import Layout
-from fastalliance.store.paths import Paths, document
-from fastalliance.store.plain import from_plain, to_plain
+from fastalliance.store.paths import Paths
+from fastalliance.store.plain import to_plain
 
-SCHEMA_VERSION = 1
 # What may change from one part of a run to the next; kept in the attribute `history`.
-_RECORDED = ("fastalliance_version", "kernel_hash", *provenance.environment())
-
-
-def load_attributes(paths: Paths) -> dict[str, Any]:
-    """Return the attributes of a store.
-
-    Raises
-    ------
-    StoreError
-        It is no store of fastalliance, its metadata are damaged, or its format is newer.
-    """
-    try:
-        with files.os_errors(paths.root, "reading the store"):
-            attrs = read_document(document(paths.root), "group")["attributes"]
-    except StoreError as error:
-        if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
-            raise StoreError(_absence(paths)) from None
-        raise
-    attrs = from_plain(attrs)
-    version = attrs.get("schema_version")
-    if "fastalliance_version" not in attrs or type(version) is not int:
-        raise StoreError(refusal(paths.root))
-    if version > SCHEMA_VERSION:
-        raise StoreError(
-            f"{show(paths.root)} has schema version {version}, this version of fastalliance reads "
-            f"up to {SCHEMA_VERSION}; upgrade fastalliance (the store was written by "
-            f"{attrs['fastalliance_version']})"
-        )
-    return attrs
-
-
-def load_run(paths: Paths) -> dict[str, Any]:
-    """Return the attributes of a store's run: tiling, ledger, and names of its arrays."""
-    try:
-        run: dict[str, Any] = read_document(document(paths.run), "group")["attributes"]
-    except FileNotFoundError:
-        raise StoreError(
-            f"{show(document(paths.run))} is missing: the store is damaged; restore it from a "
-            "copy, or start the run anew with --overwrite"
-        ) from None
-    if run.get("format") != FORMAT or type(run.get("n_tiles")) is not int:
-        raise StoreError(f"{show(document(paths.run))} does not describe a run of fastalliance")
-    return run
-
-
-def write_attributes(paths: Paths, attrs: Mapping[str, Any]) -> None:
-    """Replace the attributes of a store at once."""
-    files.put(document(paths.root), document_bytes(group_document(attrs)), paths.scratch)
+_RECORDED = (
+    "fastalliance_version",
+    "kernel_hash",
+    "python_version",
+    "numpy_version",
+    "numba_version",
+    "llvmlite_version",
+    "cpu",
+    "git_commit",
+)
 
 
 def check_same_study(
@@ -120,23 +75,6 @@ def check_arrays(paths: Paths, layout: Layout, done: Iterable[int]) -> None:
             check_tiles_present(paths.array(spec.name), info, done, spec.tile_stride)
 
 
-def check_array(directory: Any, expected: ArrayInfo) -> None:
-    """Raise StoreError unless the metadata of an array are there and as expected."""
-    path = document(directory)
-    try:
-        found = parse_array(expected.name, read_document(path, "array"))
-    except FileNotFoundError:
-        raise StoreError(
-            f"array {expected.name} is damaged: {show(path)} is missing; restore it from a copy, or "
-            "start the run anew with --overwrite"
-        ) from None
-    if found != expected:
-        raise StoreError(
-            f"array {expected.name} is damaged: {show(path)} describes {found}, not {expected}; "
-            "restore it from a copy, or start the run anew with --overwrite"
-        )
-
-
 def history_entry(attrs: Mapping[str, Any], run_id: str) -> dict[str, Any]:
     """Return what the attribute `history` keeps of one part of a run."""
     return {
@@ -152,18 +90,6 @@ def extended_history(
     """Return the history with this part of the run, or None if nothing in it is new."""
     history: list[dict[str, Any]] = list(attrs.get("history", []))
     entry = history_entry({**provenance.environment(), **to_plain(layout.attrs)}, run_id)
-    changed = not history or any(
-        history[-1].get(key) != entry.get(key) for key in entry if key not in ("time", "run")
-    )
+    last = history[-1] if history else {}
+    changed = any(last.get(key) != entry.get(key) for key in _RECORDED)
     return [*history, entry] if changed else None
-
-
-def _absence(paths: Paths) -> str:
-    if not paths.root.exists():
-        return f"there is no store at {show(paths.root)}"
-    if paths.run.is_dir():
-        return (
-            f"{show(document(paths.root))} is missing: the store is damaged; restore it from a "
-            "copy, or start the run anew with --overwrite"
-        )
-    return refusal(paths.root)

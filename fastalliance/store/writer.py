@@ -78,7 +78,9 @@ class TileWriter:
                 info = packed_info(name, self.n_tiles, self.packed[name])
                 region = (slice(tile, tile + 1), *(slice(0, n) for n in values.shape))
                 directory = paths.packed(name)
-                write_region(directory, info, region, values[None], paths.scratch, whole_chunks=True)
+                write_region(
+                    directory, info, region, values[None], paths.scratch, whole_chunks=True
+                )
             fault_point("between-arrays")
             for name, (region, values) in data.direct.items():
                 directory = paths.array(name)

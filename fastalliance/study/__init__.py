@@ -1,0 +1,1 @@
+"""Studies: designs, tiles, statistics, runs and their results."""

@@ -149,7 +149,9 @@ def check_step(model: Model, dt: float, fixed: Mapping[str, float], varied: Vari
     for caution in model.cautions:
         for point, holds in _evaluate(caution.holds, fixed, varied, dt):
             if holds:
-                warnings.warn(f"{model.name}{_at(point)}: {caution.text}", ResultWarning, stacklevel=4)
+                warnings.warn(
+                    f"{model.name}{_at(point)}: {caution.text}", ResultWarning, stacklevel=4
+                )
                 break
 
 

@@ -110,7 +110,9 @@ def table(points: Any) -> Design:
     """
     if not hasattr(points, "items"):
         raise DesignError("design.table must be a mapping of columns or a DataFrame")
-    columns = {str(name): _values(values, f"design.table.{name}") for name, values in points.items()}
+    columns = {
+        str(name): _values(values, f"design.table.{name}") for name, values in points.items()
+    }
     lengths = {name: len(values) for name, values in columns.items()}
     if not columns or not min(lengths.values()):
         raise DesignError("design.table is empty; give at least one row")
@@ -186,7 +188,9 @@ def sample(
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
         raise DesignError(f"design.sample.n must be a whole number >= 1, got {n!r}")
     if method not in METHODS:
-        raise DesignError(f"design.sample.method must be one of {', '.join(METHODS)}, got {method!r}")
+        raise DesignError(
+            f"design.sample.method must be one of {', '.join(METHODS)}, got {method!r}"
+        )
     if not ranges:
         raise DesignError("design.sample.ranges is empty; give low and high for a parameter")
     bounds = {}
@@ -194,10 +198,13 @@ def sample(
         try:
             low, high = (float(x) for x in pair)
         except (TypeError, ValueError):
-            raise DesignError(f"design.sample.ranges.{name} must be [low, high], got {pair!r}") from None
+            raise DesignError(
+                f"design.sample.ranges.{name} must be [low, high], got {pair!r}"
+            ) from None
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
             raise DesignError(
-                f"design.sample.ranges.{name} must be finite with low < high, got [{low:g}, {high:g}]"
+                f"design.sample.ranges.{name} must be finite with low < high, "
+                f"got [{low:g}, {high:g}]"
             )
         bounds[name] = (low, high)
     unit = _unit_sample(int(n), len(bounds), method, seed)
@@ -222,7 +229,9 @@ def _unit_sample(n: int, dimensions: int, method: Method, seed: int) -> Floats:
     if method == "latin_hypercube":
         return np.asarray(qmc.LatinHypercube(dimensions, rng=seed).random(n))
     sampler = qmc.Sobol(dimensions, rng=seed)
-    return np.asarray(sampler.random_base2(math.ceil(math.log2(n)))[:n] if n > 1 else sampler.random(1))
+    return np.asarray(
+        sampler.random_base2(math.ceil(math.log2(n)))[:n] if n > 1 else sampler.random(1)
+    )
 
 
 def expand_axis(axis: Any, where: str) -> list[Any]:
@@ -265,11 +274,13 @@ def _values(values: Any, where: str) -> list[Any]:
 
 
 def from_configuration(design: Mapping[str, Any] | None, folder: Path) -> Design:
-    """Return the design that a configuration's ``design`` says; relative paths are from `folder`."""
+    """Return the design of a configuration; relative paths are from `folder`."""
     if not design:
         return grid()
     if design.get("grid") is not None:
-        axes = {name: expand_axis(axis, f"design.grid.{name}") for name, axis in design["grid"].items()}
+        axes = {
+            name: expand_axis(axis, f"design.grid.{name}") for name, axis in design["grid"].items()
+        }
         if not axes:
             raise DesignError("design.grid is empty; give at least one axis")
         return grid(**axes)
@@ -295,7 +306,9 @@ def integers_in_range(design: Design, model: Model) -> Design:
         parameter = model.parameter(name, "design.sample.ranges")
         low, high = design.source["sample"]["ranges"][name]
         if parameter.kind == "choice":
-            raise DesignError(f"design.sample.ranges.{name}: a choice cannot be sampled; use a grid")
+            raise DesignError(
+                f"design.sample.ranges.{name}: a choice cannot be sampled; use a grid"
+            )
         for end in (low, high):
             try:
                 parameter.check(end, f"design.sample.ranges.{name} ({model.name}.{name})")

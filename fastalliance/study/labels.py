@@ -48,7 +48,9 @@ def output_attrs(output: Output, time_unit: str) -> dict[str, Any]:
 
 def index_coordinate(name: str, size: int, description: str) -> Coordinate:
     """Return an index 0, 1, ... along the dimension `name`."""
-    return Coordinate(name, (name,), np.arange(size, dtype=np.int64), describe(name, "1", description))
+    return Coordinate(
+        name, (name,), np.arange(size, dtype=np.int64), describe(name, "1", description)
+    )
 
 
 def replicate_coordinate(size: int, first: int = 0) -> Coordinate:
@@ -123,7 +125,9 @@ def declarations(model: Model) -> dict[str, Any]:
     }
 
 
-def statistics_from(plain: Mapping[str, Any], quantiles: Iterable[float], n_blocks: int) -> Statistics:
+def statistics_from(
+    plain: Mapping[str, Any], quantiles: Iterable[float], n_blocks: int
+) -> Statistics:
     """Return the statistics that `declarations` describe."""
     return Statistics(
         outputs=tuple(Output(**output) for output in plain["outputs"]),
@@ -152,3 +156,8 @@ def dataset(
 def layout_specs(layout: Layout) -> dict[str, ArraySpec]:
     """Return all labelled arrays of a layout by name."""
     return {spec.name: spec for spec in (*layout.final, *layout.direct)}
+
+
+def empty(spec: ArraySpec) -> Floats:
+    """Return an array of a spec's shape, NaN everywhere."""
+    return np.full(spec.shape, np.nan)

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+import fastalliance
 from fastalliance.engine import kernel_hash
 from fastalliance.executors import thread_count
-from fastalliance.store import ArraySpec, Coordinate, Layout
+from fastalliance.store import SCHEMA_VERSION, ArraySpec, Coordinate, Layout
+from fastalliance.store.provenance import environment
 from fastalliance.study import labels
 from fastalliance.study.plan import Plan
 from fastalliance.study.statistics import describe
@@ -41,34 +43,34 @@ def layout(study: Study, tiling: Tiling) -> Layout:
 
 def direct_specs(study: Study, tiling: Tiling, dims: tuple[str, ...]) -> tuple[ArraySpec, ...]:
     """Return the arrays of kept replicates and trajectories."""
-    specs = []
+    specs: list[ArraySpec] = []
     keep, model = study.configuration.keep, study.model
     if keep.replicates:
-        for output in model.output_variables:
-            specs.append(
-                ArraySpec(
-                    output.name,
-                    (*dims, "replicate"),
-                    (*tiling.shape, study.replicates),
-                    (*tiling.box_shape, tiling.replicates_per_tile),
-                    labels.output_attrs(output, model.time_unit),
-                    tile_stride=1,
-                )
+        specs.extend(
+            ArraySpec(
+                output.name,
+                (*dims, "replicate"),
+                (*tiling.shape, study.replicates),
+                (*tiling.box_shape, tiling.replicates_per_tile),
+                labels.output_attrs(output, model.time_unit),
+                tile_stride=1,
             )
+            for output in model.output_variables
+        )
     if study.record_steps:
         n_times = study.n_steps // study.record_steps + 1
         recorded = study.recorded_replicates
-        for state in model.recorded:
-            specs.append(
-                ArraySpec(
-                    f"{state.name}_path",
-                    (*dims, "replicate", "time"),
-                    (*tiling.shape, study.replicates if keep.replicates else recorded, n_times),
-                    (*tiling.box_shape, recorded, n_times),
-                    labels.output_attrs(state, model.time_unit),
-                    tile_stride=None if keep.replicates else tiling.n_blocks,
-                )
+        specs.extend(
+            ArraySpec(
+                f"{state.name}_path",
+                (*dims, "replicate", "time"),
+                (*tiling.shape, study.replicates if keep.replicates else recorded, n_times),
+                (*tiling.box_shape, recorded, n_times),
+                labels.output_attrs(state, model.time_unit),
+                tile_stride=None if keep.replicates else tiling.n_blocks,
             )
+            for state in model.recorded
+        )
     return tuple(specs)
 
 
@@ -92,8 +94,6 @@ def coordinates(study: Study) -> list[Coordinate]:
 
 def attributes(study: Study, tiling: Tiling | None = None) -> dict[str, Any]:
     """Return the provenance that every result carries."""
-    from fastalliance.store import environment
-
     model = study.model
     attrs: dict[str, Any] = {
         "Conventions": "CF-1.11",
@@ -109,12 +109,16 @@ def attributes(study: Study, tiling: Tiling | None = None) -> dict[str, Any]:
         "configuration": study.resolved,
         "configuration_hash": study.configuration_hash,
         "kernel_hash": kernel_hash(model),
+        "n_points": study.design.n_points,
+        "schema_version": SCHEMA_VERSION,
+        "fastalliance_version": fastalliance.__version__,
         **environment(),
     }
     if tiling is not None:
         attrs["outputs"] = labels.declarations(model)
         attrs["tiling"] = {
             "shape": list(tiling.shape),
+            "dims": list(study.design.dims),
             "box_shape": list(tiling.box_shape),
             "replicates": tiling.replicates,
         }

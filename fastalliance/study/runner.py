@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fastalliance.engine import prepare_driver, run_points
-from fastalliance.errors import ConfigError
+from fastalliance.errors import ConfigError, StoreError
 from fastalliance.executors import run_on_threads, thread_count
 from fastalliance.store import MemoryStore, RunStore, TileData, TileStore
-from fastalliance.study import labels
+from fastalliance.store.documents import load_attributes
+from fastalliance.store.location import locate
+from fastalliance.store.paths import Paths
+from fastalliance.study import labels, opening
 from fastalliance.study.checks import warn_invalid
 from fastalliance.study.interrupts import Interrupts
 from fastalliance.study.layout import layout
 from fastalliance.study.plan import size_text
 from fastalliance.study.progress import ProgressLike, make_progress
+from fastalliance.study.results import final_slabs
 from fastalliance.study.statistics import Statistics
+from fastalliance.study.tiles import Tile, Tiling
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from fastalliance.store import Layout
     from fastalliance.study.study import Study
-    from fastalliance.study.tiles import Tile, Tiling
 
 Floats = npt.NDArray[np.float64]
 _RECORD_SECONDS = 2.0  # between two ledger files
@@ -129,28 +133,33 @@ def run(study: Study, options: RunOptions) -> xr.Dataset:
         if not store.complete:
             _run_tiles(study, tiling, store, options)
         if isinstance(store, MemoryStore):
-            ds = labels.dataset(plan.coordinates, store.variables(), {**plan.attrs, "complete": True})
+            specs = labels.layout_specs(plan)
+            arrays = {
+                n: (specs[n].dims, array, specs[n].attrs) for n, array in store.arrays.items()
+            }
+            ds = labels.dataset(plan.coordinates, arrays, store.attrs)
         else:
             stack.close()
-            from fastalliance.study.opening import open_store
-
-            ds = open_store(str(options.store))
+            ds = opening.open(str(options.store))
     invalid = ds["n_invalid"].values
     warn_invalid(float(np.nansum(invalid)), int((invalid > 0).sum()))
     return ds
 
 
 def _tiling(study: Study, options: RunOptions) -> Tiling:
-    """Return the tiling: an existing store's own, so that it can be resumed by any version."""
-    if options.store is not None and not options.overwrite:
-        from fastalliance.store import stored_attributes
-        from fastalliance.study.tiles import Tiling
+    """Return the tiling: an existing store's own, so that another version can resume it."""
+    stored = _stored_attributes(options.store) if options.store and not options.overwrite else None
+    if stored is None or stored.get("configuration_hash") != study.configuration_hash:
+        return study.tiling(options.points_per_tile)
+    tiling = stored["tiling"]
+    return Tiling(tuple(tiling["shape"]), tuple(tiling["box_shape"]), tiling["replicates"])
 
-        stored = stored_attributes(options.store)
-        if stored and stored.get("configuration_hash") == study.configuration_hash:
-            tiling = stored["tiling"]
-            return Tiling(tuple(tiling["shape"]), tuple(tiling["box_shape"]), tiling["replicates"])
-    return study.tiling(options.points_per_tile)
+
+def _stored_attributes(store: str) -> dict[str, Any] | None:
+    try:
+        return load_attributes(Paths(locate(store)))
+    except StoreError:
+        return None  # none there, or a fault that opening it for the run will name
 
 
 def _open_store(study: Study, options: RunOptions, plan: Layout) -> TileStore:
@@ -179,13 +188,11 @@ def _require_memory(study: Study) -> None:
 
 def _free_memory() -> int | None:
     try:
-        with open("/proc/meminfo", encoding="ascii") as file:
-            for line in file:
-                if line.startswith("MemAvailable:"):
-                    return int(line.split()[1]) * 1024
+        lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
-        pass
-    return None
+        return None
+    found = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
+    return int(found[0]) * 1024 if found else None
 
 
 def _run_tiles(study: Study, tiling: Tiling, store: TileStore, options: RunOptions) -> None:
@@ -197,7 +204,8 @@ def _run_tiles(study: Study, tiling: Tiling, store: TileStore, options: RunOptio
     prepare_driver(study.model, study.points(0, 1))
     total = plan.instance_steps
     done = total - sum(
-        tile.n_points * tile.n_replicates * study.n_steps for tile in map(tiling.tile, missing.tolist())
+        tile.n_points * tile.n_replicates * study.n_steps
+        for tile in map(tiling.tile, missing.tolist())
     )
     with Interrupts() as interrupts, make_progress(options.progress) as progress:
         progress.start(total, done)
@@ -238,46 +246,3 @@ def _kept(store: TileStore, tiling: Tiling, options: RunOptions) -> str:
     done = tiling.n_tiles - len(store.missing())
     where = f"kept in {options.store}; run again to resume" if options.store else "not kept"
     return f"interrupted after {done} of {tiling.n_tiles} tiles, {where}"
-
-
-def final_slabs(
-    tiling: Tiling, statistics: Statistics, store: TileStore, done: set[int] | None = None
-) -> Iterator[dict[str, tuple[tuple[slice, ...], Floats]]]:
-    """Yield the labelled statistics slab by slab: merged over blocks, in the design's shape.
-
-    With `done`, points that lack a tile stay NaN.
-    """
-    for region, boxes in labels.slabs(tiling):
-        shape = tuple(part.stop - part.start for part in region)
-        values = {
-            v.name: np.full((*shape, v.extra_size) if v.extra_dim else shape, np.nan)
-            for v in statistics.variables()
-        }
-        for box in boxes:
-            first = box * tiling.n_blocks
-            tiles = range(first, first + tiling.n_blocks)
-            if done is not None and not done.issuperset(tiles):
-                continue
-            tile = tiling.tile(first)
-            where = tuple(
-                slice(part.start - base.start, part.stop - base.start)
-                for part, base in zip(tile.region, region, strict=True)
-            )
-            for name, result in _box_results(tile, tiles, statistics, store).items():
-                target = values[name]
-                target[where] = result.reshape(target[where].shape)
-        yield {
-            name: ((*region, slice(0, array.shape[-1])) if array.ndim > len(region) else region, array)
-            for name, array in values.items()
-        }
-
-
-def _box_results(
-    tile: Tile, tiles: range, statistics: Statistics, store: TileStore
-) -> dict[str, Floats]:
-    blocks = store.read_packed(labels.STATISTICS, tiles.start, tiles.stop)[:, : tile.n_points]
-    raw = None
-    if statistics.quantile_outputs and len(tiles) > 1:
-        packed = store.read_packed(labels.RAW, tiles.start, tiles.stop)[:, :, : tile.n_points]
-        raw = np.concatenate(list(packed), axis=-1)
-    return statistics.finish(statistics.merge(list(blocks)), raw)

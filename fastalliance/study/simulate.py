@@ -138,7 +138,9 @@ def _run(
     study: Study, point: int, first_replicate: int, n_replicates: int, record_every: float | None
 ) -> xr.Dataset:
     if isinstance(first_replicate, bool) or not 0 <= first_replicate < 2**24:
-        raise ConfigError(f"replicate must be a whole number 0..{2**24 - 1}, got {first_replicate!r}")
+        raise ConfigError(
+            f"replicate must be a whole number 0..{2**24 - 1}, got {first_replicate!r}"
+        )
     model = study.model
     record_steps = 0
     if record_every is not None:
@@ -187,8 +189,10 @@ def _point_coordinates(study: Study, point: int) -> list[Coordinate]:
     columns = {parameter.name: i for i, parameter in enumerate(study.model.parameters)}
     return [
         Coordinate(
-            name, (), np.float64(row[columns[name]]), labels.parameter_attrs(study.model.parameter(name))
+            name,
+            (),
+            np.float64(row[columns[name]]),
+            labels.parameter_attrs(study.model.parameter(name)),
         )
         for name in study.coordinates
     ]
-

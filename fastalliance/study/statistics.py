@@ -110,7 +110,9 @@ class MomentsSummary(Summary):
     def variables(self) -> list[Variable]:
         name, unit, what = self.output.name, self.unit, self.output.description
         variables = [
-            Variable(f"{name}_mean", describe(f"mean {name}", unit, f"mean over replicates: {what}")),
+            Variable(
+                f"{name}_mean", describe(f"mean {name}", unit, f"mean over replicates: {what}")
+            ),
             Variable(
                 f"{name}_std",
                 describe(f"std of {name}", unit, f"standard deviation (ddof 1): {what}"),
@@ -124,7 +126,9 @@ class MomentsSummary(Summary):
             Variable(f"{name}_count", _count_attrs(name, what)),
         ]
         if self.quantiles:
-            attrs = describe(f"{name} quantile", unit, f"exact quantiles, linear interpolation: {what}")
+            attrs = describe(
+                f"{name} quantile", unit, f"exact quantiles, linear interpolation: {what}"
+            )
             variables.append(Variable(f"{name}_quantile", attrs, "quantile", len(self.quantiles)))
         return variables
 
@@ -156,9 +160,18 @@ class BinarySummary(Summary):
     def variables(self) -> list[Variable]:
         name, what = self.output.name, self.output.description
         return [
-            Variable(f"{name}_mean", describe(f"probability of {name}", "1", f"share of replicates: {what}")),
-            Variable(f"{name}_low", describe(f"{name}, lower bound", "1", f"95 % Wilson interval: {what}")),
-            Variable(f"{name}_high", describe(f"{name}, upper bound", "1", f"95 % Wilson interval: {what}")),
+            Variable(
+                f"{name}_mean",
+                describe(f"probability of {name}", "1", f"share of replicates: {what}"),
+            ),
+            Variable(
+                f"{name}_low",
+                describe(f"{name}, lower bound", "1", f"95 % Wilson interval: {what}"),
+            ),
+            Variable(
+                f"{name}_high",
+                describe(f"{name}, upper bound", "1", f"95 % Wilson interval: {what}"),
+            ),
             Variable(f"{name}_count", _count_attrs(name, what)),
         ]
 
@@ -394,9 +407,10 @@ class Statistics:
             if isinstance(summary, MomentsSummary) and not summary.in_block and self.quantiles:
                 assert raw is not None
                 values = raw[self.quantile_outputs.index(summary.output.name)]
-                part = np.concatenate([part, *(q[:, None] for q in exact_quantiles(values, self.quantiles))], axis=1)
+                part = np.concatenate(
+                    [part, *(q[:, None] for q in exact_quantiles(values, self.quantiles))], axis=1
+                )
             names = [variable.name for variable in summary.variables()]
             results.update(zip(names, summary.finish(part), strict=True))
         results["n_invalid"] = columns[:, 0]
         return results
-

@@ -17,7 +17,8 @@ from fastalliance import library
 from fastalliance.configuration import load_configuration, to_yaml, validate_fields
 from fastalliance.errors import ConfigError, DesignError, FastAllianceError
 from fastalliance.library.model import Model
-from fastalliance.study import checks, design as designs
+from fastalliance.study import checks
+from fastalliance.study import design as designs
 from fastalliance.study.design import Design
 from fastalliance.study.plan import Plan
 from fastalliance.study.statistics import Statistics
@@ -145,7 +146,9 @@ class Study:
         study._set_up(load_configuration(path, overrides), model, None)
         return study
 
-    def _set_up(self, configuration: Configuration, model: Model | None, design: Design | None) -> None:
+    def _set_up(
+        self, configuration: Configuration, model: Model | None, design: Design | None
+    ) -> None:
         self.configuration = configuration
         if model is not None and model.name != configuration.model:
             raise ConfigError(
@@ -226,7 +229,9 @@ class Study:
         for name in given:
             path = f"parameters.{name}"
             self._named(self.model.parameter, name, at=path)
-            self._named(self.model.parameter(name).check, given[name], f"{self.model.name}.{name}", at=path)
+            self._named(
+                self.model.parameter(name).check, given[name], f"{self.model.name}.{name}", at=path
+            )
             if name in self.coordinates:
                 raise DesignError(
                     f"{self._where(path)}{name} is given both in parameters and in the design; "

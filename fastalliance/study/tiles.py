@@ -99,7 +99,9 @@ class Tiling:
         return (self.tile(number) for number in range(self.n_tiles))
 
 
-def cut(shape: tuple[int, ...], replicates: int, n_steps: int, points_per_tile: int | None = None) -> Tiling:
+def cut(
+    shape: tuple[int, ...], replicates: int, n_steps: int, points_per_tile: int | None = None
+) -> Tiling:
     """Return a tiling whose tiles take about 0.05 to 4 s of a core.
 
     Parameters

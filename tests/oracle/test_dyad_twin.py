@@ -63,7 +63,7 @@ def random_sets(n, seed):
 
 def test_parameters__are_those_of_the_page():
     assert {p.name: p.default for p in fa.model("dyad").parameters} == dyad.DEFAULTS
-    assert [output.name for output in fa.model("dyad").outputs] == list(dyad.OUTPUTS)
+    assert [output.name for output in fa.model("dyad").output_variables] == list(dyad.OUTPUTS)
 
 
 def test_defaults__every_replicate():

@@ -66,8 +66,33 @@ def test_scalar__nan():
 
 @pytest.mark.parametrize(
     "text",
-    ["no", "yes", "on", "off", "y", "12:30", "1_000", "0b11", "2024-01-31", "inf", "nan", "1e", "-"]
-    + ["-0x1F", "0o8", "0xG", "1.2.3", "tRue", "١٢", "1e-3x", "e5", ".", "+", "dyad", "+-1"],
+    [
+        "no",
+        "yes",
+        "on",
+        "off",
+        "y",
+        "12:30",
+        "1_000",
+        "0b11",
+        "2024-01-31",
+        "inf",
+        "nan",
+        "1e",
+        "-",
+        "-0x1F",
+        "0o8",
+        "0xG",
+        "1.2.3",
+        "tRue",
+        "١٢",
+        "1e-3x",
+        "e5",
+        ".",
+        "+",
+        "dyad",
+        "+-1",
+    ],
 )
 def test_scalar__anything_else_is_text(text):
     assert resolve(text) == text
@@ -92,7 +117,9 @@ def test_scalar__leading_zero_is_refused_with_both_readings(text, instead):
 @pytest.mark.parametrize("text", ["1e400", "-1e400", "9" * 310, "1" + "0" * 5000, "0x" + "f" * 300])
 def test_scalar__beyond_double_precision_is_refused(text):
     line, message = refused(f"a: 1\ndt: {text}")
-    assert (line, message[:50]) == (2, "dt is beyond the range of double precision, got " + message[48:50])
+    assert line == 2
+    assert message.startswith("dt is beyond the range of double precision, got ")
+    assert len(message) < 100
 
 
 def test_scalar__largest_whole_numbers_are_read():
@@ -107,7 +134,9 @@ def test_scalar__that_would_become_zero_is_refused(text):
     )
 
 
-@pytest.mark.parametrize("text", ["a: 1\nb:", "a: 1\nb:\n", "a: 1\nb: # forgotten", "a: 1\nb: {c: }"])
+@pytest.mark.parametrize(
+    "text", ["a: 1\nb:", "a: 1\nb:\n", "a: 1\nb: # forgotten", "a: 1\nb: {c: }"]
+)
 def test_scalar__forgotten_value_is_refused(text):
     line, message = refused(text)
     assert line == 2
@@ -116,7 +145,10 @@ def test_scalar__forgotten_value_is_refused(text):
 
 
 def test_document__lines_of_every_field():
-    text = "model: dyad\n\ndesign:\n  grid:\n    x: [0,\n        1]\n    'odd key': {linspace: [0, 1, 3]}\n"
+    text = (
+        "model: dyad\n\ndesign:\n  grid:\n    x: [0,\n        1]\n"
+        "    'odd key': {linspace: [0, 1, 3]}\n"
+    )
     data, lines = load_yaml(text)
     assert data["design"]["grid"]["odd key"] == {"linspace": [0, 1, 3]}
     assert lines == {
@@ -173,12 +205,11 @@ def test_refused__duplicate_key_inside():
         ("a: 1\n!!str b: 1", "tags"),
         ("a: 1\n<<: {b: 1}", "merge keys"),
         ("a: 1\n---\nb: 1", "a second document"),
-        ("a: 1\n...\n---\nb: 1", "a second document"),
         ("a: 1\n12: 1", "a key must be text, got 12"),
         ("a: 1\n012: 1", "a key must be text, got 012"),
         ("a: 1\ntrue: 1", "a key must be text, got true"),
         ("a: 1\nnull: 1", "a key must be text, got null"),
-        ("a: 1\n: 1", "a key must be text, got nothing"),
+        ("a: 1\nb: {: 1}", "a key must be text, got nothing"),
         ("a: 1\n[b]: 1", "a key must be text, got a list"),
         ("a: 1\n? {b: 1}\n: 1", "a key must be text, got a list or a mapping"),
         ("a: 1\n" + "k" * 101 + ": 1", "a key is longer than 100 characters"),
@@ -196,12 +227,7 @@ def test_refused__duplicate_key_inside():
 def test_refused__with_its_line(text, words):
     line, message = refused(text)
     assert message.startswith(words)
-    # Unclosed lists and quotes are noticed at the end of the text, which is line 2 or the line
-    # after a trailing newline.
-    assert line == (3 if text.endswith("\n---\nb: 1") and "..." not in text else line)
-    assert line is not None
-    assert line >= 2
-    assert line <= text.count("\n") + 1
+    assert line == 2
 
 
 @pytest.mark.parametrize("directive", ["%YAML 1.1", "%TAG ! tag:example.com,2000:"])
@@ -236,7 +262,10 @@ def test_refused__deep_nesting_is_not_even_read():
 def alias_bomb():
     """Return 396 bytes that the usual loaders expand to 9^9 = 387 million leaves."""
     rows = ["a: &a [" + ",".join("x" * 9) + "]"]
-    rows += [f"{new}: &{new} [" + ",".join([f"*{old}"] * 9) + "]" for old, new in zip("abcdefgh", "bcdefghi", strict=True)]
+    rows += [
+        f"{new}: &{new} [" + ",".join([f"*{old}"] * 9) + "]"
+        for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+    ]
     return "\n".join(rows)
 
 

@@ -89,6 +89,14 @@ def test_flag__noise_around_one_half_is_one_crossing():
     assert found.low < found.threshold < found.high
 
 
+def test_interval__reaches_the_outermost_crossings_of_its_ends():
+    p = np.array([0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9])
+    low = np.array([0.0, 0.1, 0.1, 0.2, 0.4, 0.6, 0.4, 0.7])
+    high = np.array([0.3, 0.6, 0.4, 0.6, 0.8, 0.9, 0.9, 1.0])
+    found = tipping_crossing(np.arange(8.0), p, low, high)
+    assert (found.low, found.threshold, found.high) == pytest.approx((2 / 3, 3.5, 6 + 1 / 3))
+
+
 def test_flag__significant_return_is_not_monotone():
     p = np.array([0.1, 0.9, 0.1, 0.9])
     assert tipping_crossing(np.arange(4.0), p, p - 0.05, p + 0.05).flag == "not monotone"

@@ -371,6 +371,13 @@ def test_default_output__first_binary_then_first(curve):
     assert plot_study(real).axes[0].get_ylabel() == "mean trust a"
 
 
+def test_labels__a_long_name_that_only_spells_the_variable_is_put_in_words(curve):
+    curve["success_mean"].attrs["long_name"] = "success mean"
+    curve["joint_value_mean"].attrs["long_name"] = "joint value mean"
+    labels = [ax.get_ylabel() for ax in plot_study(curve, output=["success", "joint_value"]).axes]
+    assert labels == ["success probability", "mean joint value [value]"]
+
+
 def test_outputs__unknown_ones(curve):
     with pytest.raises(DesignError, match="no output 'sucess' to plot; did you mean 'success'"):
         plot_study(curve, output="sucess")

@@ -1,0 +1,97 @@
+"""The metadata documents of a store: read with checks, and written at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fastalliance.errors import StoreError
+from fastalliance.store import files
+from fastalliance.store.creation import FORMAT, refusal
+from fastalliance.store.files import show
+from fastalliance.store.format import (
+    ArrayInfo,
+    document_bytes,
+    group_document,
+    parse_array,
+    read_document,
+)
+from fastalliance.store.paths import Paths, document
+from fastalliance.store.plain import from_plain
+
+SCHEMA_VERSION = 1
+_REMEDY = "restore it from a copy, or start the run anew with --overwrite"
+
+
+def load_attributes(paths: Paths) -> dict[str, Any]:
+    """Return the attributes of a store.
+
+    Raises
+    ------
+    StoreError
+        It is no store of fastalliance, its metadata are damaged, or its format is newer.
+    """
+    try:
+        with files.os_errors(paths.root, "reading the store"):
+            written = read_document(document(paths.root), "group")
+    except StoreError as error:
+        if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+            raise StoreError(_absence(paths)) from None
+        raise
+    attrs: dict[str, Any] = from_plain(written["attributes"])
+    version = attrs.get("schema_version")
+    if "fastalliance_version" not in attrs or type(version) is not int:
+        raise StoreError(refusal(paths.root))
+    if version > SCHEMA_VERSION:
+        raise StoreError(
+            f"{show(paths.root)} has schema version {version}, this version of fastalliance reads "
+            f"up to {SCHEMA_VERSION}; upgrade fastalliance (the store was written by "
+            f"{attrs['fastalliance_version']})"
+        )
+    return attrs
+
+
+def load_run(paths: Paths) -> dict[str, Any]:
+    """Return the attributes of a store's run: tiling, ledger, and names of its arrays."""
+    try:
+        run: dict[str, Any] = read_document(document(paths.run), "group")["attributes"]
+    except FileNotFoundError:
+        raise StoreError(
+            f"{show(document(paths.run))} is missing: the store is damaged; {_REMEDY}"
+        ) from None
+    if run.get("format") != FORMAT or type(run.get("n_tiles")) is not int:
+        raise StoreError(f"{show(document(paths.run))} does not describe a run of fastalliance")
+    for directory in (paths.ledger, paths.lease, paths.scratch):
+        if not directory.is_dir():
+            raise StoreError(f"{show(directory)} is missing: the store is damaged; {_REMEDY}")
+    return run
+
+
+def write_attributes(paths: Paths, attrs: Mapping[str, Any]) -> None:
+    """Replace the attributes of a store at once."""
+    files.put(document(paths.root), document_bytes(group_document(attrs)), paths.scratch)
+
+
+def check_array(directory: Path, expected: ArrayInfo) -> None:
+    """Raise StoreError unless the metadata of an array are there and as expected."""
+    path = document(directory)
+    try:
+        found = parse_array(expected.name, read_document(path, "array"))
+    except FileNotFoundError:
+        raise StoreError(
+            f"array {expected.name} is damaged: {show(path)} is missing; {_REMEDY}"
+        ) from None
+    if found != expected:
+        raise StoreError(
+            f"array {expected.name} is damaged: {show(path)} describes {found}, not {expected}; "
+            f"{_REMEDY}"
+        )
+
+
+def _absence(paths: Paths) -> str:
+    if not paths.root.exists():
+        return f"there is no store at {show(paths.root)}"
+    if paths.run.is_dir():
+        return f"{show(document(paths.root))} is missing: the store is damaged; {_REMEDY}"
+    return refusal(paths.root)

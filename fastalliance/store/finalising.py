@@ -1,0 +1,96 @@
+"""The end of a run: labelled arrays at once, `complete`, and the packed arrays removed.
+
+Every step can be repeated, and the order makes that enough: the final arrays are written aside,
+flushed, and renamed into the dataset; then `complete` flips; then the packed arrays go. A kill at
+any moment leaves a store that is either complete or has all its packed data.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from fastalliance.errors import StoreError
+from fastalliance.faults import fault_point
+from fastalliance.store import files, provenance
+from fastalliance.store.chunks import check_present, write_region
+from fastalliance.store.creation import spec_info, structures, write_array_document
+from fastalliance.store.documents import load_run, write_attributes
+from fastalliance.store.format import ArrayInfo, document_bytes, group_document
+from fastalliance.store.layout import ArraySpec, Layout, Slab
+from fastalliance.store.paths import Paths, document
+
+
+def write_final(paths: Paths, specs: Iterable[ArraySpec], slabs: Iterable[Slab]) -> None:
+    """Write the final arrays aside, from slabs that must cover each of them exactly once.
+
+    Raises
+    ------
+    StoreError
+        A slab does not fit, or the slabs leave gaps.
+    """
+    infos = {spec.name: spec_info(spec) for spec in specs}
+    files.remove(paths.final)  # of an earlier attempt
+    paths.final.mkdir()
+    for spec in specs:
+        write_array_document(paths.final / spec.name, infos[spec.name], spec.attrs)
+    n_written = dict.fromkeys(infos, 0)
+    for slab in slabs:
+        for name, (region, values) in slab.items():
+            if name not in infos:
+                raise StoreError(f"slab of {name}, which is no final array of the layout")
+            directory = paths.final / name
+            info, scratch = infos[name], paths.scratch
+            write_region(directory, info, region, values, scratch, whole_chunks=False, flush=False)
+            n_written[name] += values.size
+        fault_point("during-finalise")
+    check_covered(infos, n_written)
+    files.flush_tree(paths.final)
+
+
+def check_covered(infos: Mapping[str, ArrayInfo], n_written: Mapping[str, int]) -> None:
+    """Raise StoreError unless as many values were written of each array as it has."""
+    for name, info in infos.items():
+        if n_written[name] != math.prod(info.shape):
+            raise StoreError(
+                f"the slabs hold {n_written[name]} values of {name}, it has {math.prod(info.shape)}"
+            )
+
+
+def publish(paths: Paths, layout: Layout) -> None:
+    """Move the final arrays into the dataset, each at once, and list them as the store's."""
+    for spec in layout.direct:
+        check_present(paths.array(spec.name), spec_info(spec), None)
+    run = load_run(paths)
+    run["final"] = structures(layout.final)
+    files.put(document(paths.run), document_bytes(group_document(run)), paths.scratch)
+    for spec in layout.final:
+        target = paths.array(spec.name)
+        files.remove(target)  # of an earlier attempt
+        (paths.final / spec.name).rename(target)
+        fault_point("during-publish")
+    files.flush_directory(paths.root)
+    files.remove(paths.final)
+
+
+def complete(paths: Paths, attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Mark the store complete, and return its attributes."""
+    fault_point("before-complete")
+    finished = {**attrs, "complete": True, "finished": provenance.now()}
+    write_attributes(paths, finished)
+    files.flush_directory(paths.root)
+    fault_point("after-complete")
+    return finished
+
+
+def remove_packed(paths: Paths, names: Iterable[str]) -> None:
+    """Remove the packed arrays of a complete store."""
+    for name in names:
+        packed = paths.packed(name)
+        if packed.exists():
+            # At once out of the group, so that nobody sees an array in pieces.
+            aside = files.temporary(paths.scratch)
+            packed.rename(aside)
+            fault_point("during-removal")
+            files.remove(aside)

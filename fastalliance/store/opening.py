@@ -1,0 +1,143 @@
+"""Opening a store for a run: create it, replace it, resume it, find it finished, or refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fastalliance.errors import StoreError
+from fastalliance.store import creation, files, provenance, resuming, siblings
+from fastalliance.store.documents import load_attributes, load_run, write_attributes
+from fastalliance.store.files import show
+from fastalliance.store.finalising import remove_packed
+from fastalliance.store.layout import Coordinate, Layout
+from fastalliance.store.lease import Lease
+from fastalliance.store.ledger import FAN_OUT, Ledger
+from fastalliance.store.paths import Paths
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A store that is ready for a run.
+
+    Attributes
+    ----------
+    attrs : dict
+        Its attributes.
+    ledger : Ledger
+        What is done.
+    lease : Lease or None
+        The right to write; None where there is nothing left to write.
+    """
+
+    attrs: dict[str, Any]
+    ledger: Ledger
+    lease: Lease | None
+
+
+@dataclass(frozen=True)
+class Permissions:
+    """What the caller allows, see `RunStore.open`."""
+
+    overwrite: bool
+    break_lock: bool
+    allow_version_change: bool
+    resume: bool
+
+
+def open_for_run(path: Path, layout: Layout, allowed: Permissions) -> Opened:
+    """Create, replace or resume the store at `path`, or refuse it.
+
+    Raises
+    ------
+    StoreError
+        See `RunStore.open`.
+    """
+    siblings.recover(path)
+    free = siblings.is_free(path)
+    if not free and not allowed.overwrite:
+        return _resume(path, layout, allowed)
+    attrs = _first_attributes(layout)
+    if free:
+        lease = creation.create(path, layout, attrs)
+    else:
+        lease = creation.replace(path, layout, attrs, break_lock=allowed.break_lock)
+    return Opened(attrs, _ledger(Paths(path), layout.n_tiles, lease), lease)
+
+
+def _resume(path: Path, layout: Layout, allowed: Permissions) -> Opened:
+    paths = Paths(path)
+    attrs = load_attributes(paths)
+    resuming.check_same_study(
+        paths, attrs, layout, allow_version_change=allowed.allow_version_change
+    )
+    if not allowed.resume:
+        raise StoreError(
+            f"{show(path)} exists and resuming is off; choose another path, or replace it with "
+            "--overwrite"
+        )
+    run = load_run(paths)
+    if attrs["complete"]:
+        return _finished(paths, attrs, run, break_lock=allowed.break_lock)
+    resuming.check_same_tiling(paths, run, layout)
+    lease = Lease.acquire(paths.lease, paths.scratch, break_lock=allowed.break_lock)
+    try:
+        attrs = load_attributes(paths)
+        if attrs["complete"]:  # finished while we waited for the lease
+            lease.release()
+            return _finished(paths, attrs, run, break_lock=False)
+        files.sweep(paths.scratch)
+        ledger = _ledger(paths, layout.n_tiles, lease)
+        resuming.check_arrays(paths, layout, ledger.rows)
+        ledger.merge(above=4 * FAN_OUT)
+        history = resuming.extended_history(attrs, layout, lease.run_id)
+        if history is not None:
+            attrs["history"] = history
+            write_attributes(paths, attrs)
+    except BaseException:
+        lease.release()
+        raise
+    return Opened(attrs, ledger, lease)
+
+
+def _finished(
+    paths: Paths, attrs: dict[str, Any], run: dict[str, Any], *, break_lock: bool
+) -> Opened:
+    """Return a finished store, after removing what a kill at the very end left over."""
+    packed = list(run.get("packed", {}))
+    if files.orphans(paths.scratch) or any(paths.packed(name).exists() for name in packed):
+        lease = Lease.acquire(paths.lease, paths.scratch, break_lock=break_lock)
+        try:
+            files.sweep(paths.scratch)
+            remove_packed(paths, packed)
+        finally:
+            lease.release()
+    ledger = _ledger(paths, run["n_tiles"], None)
+    if len(ledger.rows) != run["n_tiles"]:
+        raise StoreError(
+            f"{show(paths.root)} is damaged: it is marked complete, but its ledger lists "
+            f"{len(ledger.rows)} of {run['n_tiles']} tiles"
+        )
+    return Opened(attrs, ledger, None)
+
+
+def _ledger(paths: Paths, n_tiles: int, lease: Lease | None) -> Ledger:
+    writer = lease.run_id if lease else "reader"
+    return Ledger(paths.ledger, paths.scratch, n_tiles, writer)
+
+
+def _first_attributes(layout: Layout) -> dict[str, Any]:
+    """Return the attributes of a new store: the study's, and where and when it began."""
+    attrs = {**provenance.environment(), **layout.attrs, "complete": False}
+    attrs.update(_coordinate_names(layout.coordinates))
+    attrs["created"] = provenance.now()
+    attrs["history"] = [resuming.history_entry(attrs, "first")]
+    return attrs
+
+
+def _coordinate_names(coordinates: Iterable[Coordinate]) -> dict[str, str]:
+    """Return the CF attribute by which xarray knows coordinates that are no dimension's."""
+    found = [c.name for c in coordinates if c.dims != (c.name,)]
+    return {"coordinates": " ".join(found)} if found else {}

@@ -1,0 +1,78 @@
+"""Opening a store as a dataset: a finished one lazily, an unfinished one as far as it goes."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from fastalliance.store import StoreHandle, read
+from fastalliance.study import labels
+from fastalliance.study.checks import ResultWarning
+from fastalliance.study.results import final_slabs
+from fastalliance.study.tiles import Tiling
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def open(store: str | os.PathLike[str], *, chunks: Any = None) -> xr.Dataset:
+    """Open a store of a study as a lazy dataset.
+
+    Every chunk's checksum is verified as it is read. An unfinished store opens with a warning;
+    ``ds.attrs["complete"]`` is False then and points that are not done are NaN.
+
+    Parameters
+    ----------
+    store : path
+        The store; it need not be finished.
+    chunks : optional
+        As in :func:`xarray.open_zarr`; ``"auto"`` gives dask arrays.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dimensions as the design's.
+
+    Raises
+    ------
+    StoreError
+        No store, a newer format, an array or codec that fastalliance does not write, or damage.
+    """
+    handle = read(store)
+    ds = _lazy(handle, chunks)
+    if handle.complete:
+        return ds
+    done, total = len(handle.rows), handle.n_tiles
+    warnings.warn(
+        f"{handle.path} is unfinished: {done} of {total} tiles are done, points of the others are "
+        "NaN; run the study again to resume it",
+        ResultWarning,
+        stacklevel=2,
+    )
+    ds.attrs.update(tiles_done=done, n_tiles=total)
+    return ds.assign(_partial(handle))
+
+
+def _lazy(handle: StoreHandle, chunks: Any) -> xr.Dataset:
+    import xarray as xr
+
+    ds = xr.open_zarr(handle.zarr_store(), consolidated=False, chunks=chunks)
+    ds.attrs = {**handle.attrs, "complete": handle.complete}
+    return ds
+
+
+def _partial(handle: StoreHandle) -> dict[str, tuple[tuple[str, ...], Any, dict[str, Any]]]:
+    """Return the statistics of the points that are done."""
+    attrs = handle.attrs
+    stored = attrs["tiling"]
+    tiling = Tiling(tuple(stored["shape"]), tuple(stored["box_shape"]), stored["replicates"])
+    quantiles = attrs["configuration"].get("statistics", {}).get("quantiles", ())
+    statistics = labels.statistics_from(attrs["outputs"], quantiles, tiling.n_blocks)
+    dims = tuple(stored["dims"])
+    specs = {v.name: labels.final_spec(v, tiling, dims) for v in statistics.variables()}
+    arrays = {name: labels.empty(spec) for name, spec in specs.items()}
+    for slab in final_slabs(tiling, statistics, handle, set(handle.rows)):
+        for name, (region, values) in slab.items():
+            arrays[name][region] = values
+    return {name: (spec.dims, arrays[name], spec.attrs) for name, spec in specs.items()}
