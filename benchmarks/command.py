@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from fastalliance.bench.timing import Comparison, save
+from fastalliance.bench.timing import Table, save
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -20,9 +20,9 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     return result
 
 
-def report(name: str, comparisons: Sequence[Comparison], directory: Path) -> None:
-    """Print the comparisons as Markdown and write them as Markdown and JSON."""
-    for comparison in comparisons:
-        print(comparison.to_markdown())
-    for path in save(name, comparisons, directory):
+def report(name: str, tables: Sequence[Table], directory: Path) -> None:
+    """Print the tables as Markdown and write them as Markdown and JSON."""
+    for table in tables:
+        print(table.to_markdown())
+    for path in save(name, tables, directory):
         print(f"wrote {path}")

@@ -124,9 +124,8 @@ class Parameter:
         assert self.choices is not None
         if isinstance(value, str) and value in self.choices:
             return float(self.choices[value])
-        if isinstance(value, numbers.Real) and not isinstance(value, bool):
-            if float(value) in self.choices.values():
-                return float(value)
+        if isinstance(value, int | float) and value in self.choices.values():
+            return float(value)
         hint = suggestion(value, self.choices) if isinstance(value, str) else ""
         raise ParameterError(
             f"{where} must be one of {', '.join(self.choices)}, got {value!r}{hint}"

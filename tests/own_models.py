@@ -162,8 +162,8 @@ def partners_init(p, stream):
 
 
 def partners_step(s, p, stream, k, t, dt):
-    first = s.first + dt * (response(s.second, p.half) - s.first) / p.time
-    second = s.second + dt * (response(s.first, p.half) - s.second) / p.time
+    first = s.first + dt * (response(s.second, p.half) - s.first) / p.adjustment_time
+    second = s.second + dt * (response(s.first, p.half) - s.second) / p.adjustment_time
     return Partners(first, second)
 
 
@@ -182,7 +182,7 @@ MUTUAL_RESPONSE = fa.Model(
         fa.Parameter("mean", default=0.5, description="mean trust at the start"),
         fa.Parameter("gap", default=0.0, description="first minus second at the start"),
         fa.Parameter("half", default=0.4, above=0.0, description="K, trust of half response"),
-        fa.Parameter("time", default=1.0, above=0.0, unit="month", description="tau"),
+        fa.Parameter("adjustment_time", default=1.0, above=0.0, unit="month", description="tau"),
     ],
     state=Partners,
     init=partners_init,
@@ -192,5 +192,5 @@ MUTUAL_RESPONSE = fa.Model(
         fa.Output("first", description="trust of the first partner at the horizon"),
         fa.Output("second", description="trust of the second partner at the horizon"),
     ],
-    fastest_rate=lambda p: 1.0 / p.time,
+    fastest_rate=lambda p: 1.0 / p.adjustment_time,
 )

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import llvmlite.binding
 import numba
@@ -175,13 +175,25 @@ def machine() -> dict[str, Any]:
     }
 
 
-def save(name: str, comparisons: Sequence[Comparison], directory: Path) -> tuple[Path, Path]:
+class Table(Protocol):
+    """Something that a benchmark reports, such as a `Comparison`."""
+
+    def to_markdown(self) -> str:
+        """A heading and a table."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data."""
+        ...
+
+
+def save(name: str, tables: Sequence[Table], directory: Path) -> tuple[Path, Path]:
     """Write `name`.json and `name`.md into `directory`; return both paths."""
     directory.mkdir(parents=True, exist_ok=True)
-    data = {"machine": machine(), "comparisons": [c.to_dict() for c in comparisons]}
+    data = {"machine": machine(), "tables": [table.to_dict() for table in tables]}
     json_path, markdown_path = directory / f"{name}.json", directory / f"{name}.md"
     json_path.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
     about = ", ".join(f"{key} {value}" for key, value in machine().items())
-    tables = "\n".join(c.to_markdown() for c in comparisons)
-    markdown_path.write_text(f"# {name}\n\n{about}\n\n{tables}", encoding="utf-8")
+    text = "\n".join(table.to_markdown() for table in tables)
+    markdown_path.write_text(f"# {name}\n\n{about}\n\n{text}", encoding="utf-8")
     return json_path, markdown_path

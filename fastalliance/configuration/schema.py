@@ -19,7 +19,7 @@ from pydantic import (
 from pydantic.config import JsonDict
 from pydantic_core.core_schema import ValidatorFunctionWrapHandler
 
-from fastalliance.configuration.messages import Origin, show
+from fastalliance.configuration.messages import MAX_KEY_LENGTH, Origin, show
 from fastalliance.configuration.rules import (
     MAX_POINTS,
     Finite,
@@ -41,12 +41,12 @@ from fastalliance.configuration.rules import (
     whole_hint,
 )
 
-# Branches of unions appear in the places of pydantic's errors under these names, which no
-# configuration can hold.
-LIST_BRANCH = "\0list"
-RULE_BRANCH = "\0rule"
-FILE_BRANCH = "\0file"
-COLUMNS_BRANCH = "\0columns"
+# Branches of unions appear in the places of pydantic's errors under these names, which are longer
+# than any key of a configuration.
+LIST_BRANCH = "list".ljust(MAX_KEY_LENGTH + 1)
+RULE_BRANCH = "rule".ljust(MAX_KEY_LENGTH + 1)
+FILE_BRANCH = "file".ljust(MAX_KEY_LENGTH + 1)
+COLUMNS_BRANCH = "columns".ljust(MAX_KEY_LENGTH + 1)
 BRANCHES = frozenset((LIST_BRANCH, RULE_BRANCH, FILE_BRANCH, COLUMNS_BRANCH))
 
 EXECUTORS = ("threads", "dask", "shard")

@@ -101,7 +101,7 @@ def check_model(model: Model, *, replicates: int = 3, steps: int = 50, seed: int
             if difference > _TOLERANCE:
                 raise ModelError(
                     f"model {model.name}: output {output.name} of replicate {r} is {got!r} "
-                    f"compiled and {expected!r} interpreted; a formula behaves differently under numba"
+                    f"compiled and {expected!r} interpreted; a formula differs under numba"
                 )
     return ModelCheck(model.name, replicates, n_steps, identical, largest)
 
@@ -149,8 +149,8 @@ def check_pieces(model: Model) -> None:
     _require(model, "outputs", right, f"a tuple of {n_outputs} numbers ({names})", values)
 
 
-def _is_state(model: Model, value: object) -> bool:
-    return type(value).__name__ == model.state.__name__ and len(value) == len(model.state._fields)  # type: ignore[attr-defined,arg-type]
+def _is_state(model: Model, value: Any) -> bool:
+    return type(value).__name__ == model.state.__name__ and len(value) == len(model.state._fields)
 
 
 def _call(model: Model, name: str, *arguments: Any) -> Any:
@@ -177,9 +177,9 @@ def _require(model: Model, name: str, right: bool, wanted: str, got: object) -> 
 
 def blame(model: Model, namespace: Mapping[str, Any]) -> str:
     """Return which formula numba cannot compile and why, in one line."""
-    given = types.NamedUniTuple(types.float64, len(model.parameters), model.given)
-    stream = types.NamedUniTuple(types.int64, 4, Stream)
-    state = types.NamedUniTuple(types.float64, len(model.state._fields), model.state)  # type: ignore[attr-defined]
+    given = _tuple(types.float64, len(model.parameters), model.given)
+    stream = _tuple(types.int64, 4, Stream)
+    state = _tuple(types.float64, len(model.state._fields), model.state)
     p: Any = given
     steps: list[tuple[str, str, Callable[[], tuple[Any, ...]]]] = [
         ("prepare", "prepare", lambda: (given, types.float64)),
@@ -199,6 +199,10 @@ def blame(model: Model, namespace: Mapping[str, Any]) -> str:
         if formula == "prepare":
             p = namespace[name].overloads[arguments()].signature.return_type
     return "numba cannot compile its driver"
+
+
+def _tuple(kind: Any, count: int, cls: Any) -> Any:
+    return types.NamedUniTuple(kind, count, cls)  # type: ignore[no-untyped-call]
 
 
 def reason(error: Exception) -> str:

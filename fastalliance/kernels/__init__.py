@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from fastalliance.kernels.intrinsics import fma
 from fastalliance.kernels.philox import Stream, exponential, normals, philox4x32, uniforms
-from fastalliance.kernels.vecmath import clip01, exp, log, logistic, logistic4, pow, sincospi
+from fastalliance.kernels.vecmath import (
+    clip01,
+    exp,
+    log,
+    logistic,
+    logistic4,
+    pow,
+    sincospi,
+    standard_logistic,
+)
 
 __all__ = [
     "Stream",
@@ -23,5 +32,6 @@ __all__ = [
     "philox4x32",
     "pow",
     "sincospi",
+    "standard_logistic",
     "uniforms",
 ]

@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 from fastalliance.kernels.accelerate import inline
 from fastalliance.kernels.intrinsics import bits_float, word
-from fastalliance.kernels.vecmath import minus_two_log, sincos_turn
+from fastalliance.kernels.vecmath import minus_two_log, sincospi_small
 
 _EXPONENT_OF_1 = 0x3FF0000000000000
-_ONE_LESS_HALF_ULP = 1.0 - 2.0**-53
+_EXPONENT_OF_2 = 0x4000000000000000
 
 
 class Stream(NamedTuple):
@@ -80,15 +80,8 @@ def philox4x32(c0, c1, c2, c3, k0, k1):
 
 
 @inline
-def _uniform(high, low):
-    """Return ((high << 20 ^ low >> 12) + 0.5) * 2^-52, exactly, without a conversion."""
-    return bits_float((high << 20) | (low >> 12) | _EXPONENT_OF_1) - _ONE_LESS_HALF_ULP
-
-
-@inline
-def uniforms(stream, purpose, step, member):
-    """Return two independent uniforms strictly inside (0, 1) for an address."""
-    w0, w1, w2, w3 = philox4x32(
+def _words(stream, purpose, step, member):
+    return philox4x32(
         stream.instance_low,
         (word(stream.instance_high) & 0xFFFFFF) | (word(purpose) << 24),
         step,
@@ -96,20 +89,52 @@ def uniforms(stream, purpose, step, member):
         stream.key0,
         stream.key1,
     )
+
+
+@inline
+def _uniform(high, low):
+    """Return ((high << 20 ^ low >> 12) + 0.5) * 2^-52.
+
+    52 bits become the mantissa of a number in 1..2, and the subtraction is exact; conversions of
+    64-bit integers do not exist in AVX2.
+    """
+    return bits_float((high << 20) | (low >> 12) | _EXPONENT_OF_1) - (1.0 - 2.0**-53)
+
+
+@inline
+def _twice_uniform(high, low):
+    """Return 2 `_uniform`, exactly."""
+    return bits_float((high << 20) | (low >> 12) | _EXPONENT_OF_2) - (2.0 - 2.0**-52)
+
+
+@inline
+def uniforms(stream, purpose, step, member):
+    """Return two independent uniforms strictly inside (0, 1).
+
+    Parameters
+    ----------
+    stream : Stream
+        The replicate's part of the address.
+    purpose : int
+        What the draw is for, 0..255; each model numbers its own.
+    step, member : int
+        Number of the step, and of the firm, manager or slot (0 where there is none).
+    """
+    w0, w1, w2, w3 = _words(stream, purpose, step, member)
     return _uniform(w0, w1), _uniform(w2, w3)
 
 
 @inline
 def normals(stream, purpose, step, member):
-    """Return two independent standard normals for an address (Box and Muller)."""
-    u0, u1 = uniforms(stream, purpose, step, member)
-    radius = math.sqrt(minus_two_log(u0))
-    sine, cosine = sincos_turn(u1)
+    """Return two independent standard normals (Box and Muller), addressed as `uniforms` are."""
+    w0, w1, w2, w3 = _words(stream, purpose, step, member)
+    radius = math.sqrt(minus_two_log(_uniform(w0, w1)))
+    sine, cosine = sincospi_small(_twice_uniform(w2, w3))
     return radius * cosine, radius * sine
 
 
 @inline
 def exponential(stream, purpose, step, member):
-    """Return a standard exponential for an address: -ln of its first uniform."""
-    u0, _ = uniforms(stream, purpose, step, member)
-    return 0.5 * minus_two_log(u0)
+    """Return a standard exponential, -ln of the address's first uniform."""
+    w0, w1, _, _ = _words(stream, purpose, step, member)
+    return 0.5 * minus_two_log(_uniform(w0, w1))

@@ -102,13 +102,13 @@ def _split(x):
 
 @inline
 def _log_kernel(z):
-    """Return (2 atanh(s) - 2 s) / s^3 for z = s^2, abs(s) <= (sqrt(2) - 1) / (sqrt(2) + 1)."""
-    r = fma(z, 0.14795719664157436, 0.1531407534738107)
-    r = fma(z, r, 0.18183563095483404)
-    r = fma(z, r, 0.22222198601331178)
-    r = fma(z, r, 0.2857142874205563)
-    r = fma(z, r, 0.3999999999941655)
-    return fma(z, r, 0.6666666666666734)
+    """Return 2 (2 atanh(s) - 2 s) / s^3 for z = s^2, abs(s) <= (sqrt(2) - 1) / (sqrt(2) + 1)."""
+    r = fma(z, 0.2959143932831487, 0.3062815069476214)
+    r = fma(z, r, 0.3636712619096681)
+    r = fma(z, r, 0.44444397202662356)
+    r = fma(z, r, 0.5714285748411126)
+    r = fma(z, r, 0.799999999988331)
+    return fma(z, r, 1.3333333333333468)
 
 
 @inline
@@ -126,13 +126,13 @@ def log(x):
     f = m - 1.0
     s = f / (m + 1.0)
     z = s * s
-    low = fma(-s, fma(-z, _log_kernel(z), f), k * _LN2_LOW)
+    # ln(1 + f) = f - s (f - z R(z)): the rounding of s weighs little
+    low = fma(-s, fma(z * -0.5, _log_kernel(z), f), k * _LN2_LOW)
     big = k * _LN2_HIGH
     high = big + f
     y = high + (((big - high) + f) + low)
     y = y if x < _INFINITY else x
-    y = y if x > 0.0 else -_INFINITY if x == 0.0 else _NAN
-    return y
+    return y if x > 0.0 else -_INFINITY if x == 0.0 else _NAN
 
 
 @inline
@@ -142,7 +142,7 @@ def minus_two_log(u):
     f = fma(-2.0, m, 2.0)
     s = f / fma(2.0, m, 2.0)
     z = s * s
-    low = fma(s, fma(z, _log_kernel(z) * 2.0, f), k * (-2.0 * _LN2_LOW))
+    low = fma(s, fma(z, _log_kernel(z), f), k * (-2.0 * _LN2_LOW))
     return fma(k, -2.0 * _LN2_HIGH, f + low)
 
 
@@ -151,8 +151,10 @@ _PI_TAIL = 1.2246467991473532e-16
 
 
 @inline
-def _sincospi_reduced(f, t):
-    """Return sin and cos of pi (f + q / 2) for abs(f) <= 1/4, t = _ROUND + q."""
+def sincospi_small(x):
+    """Return (sin(pi x), cos(pi x)) for abs(x) < 2^49: <= 1 ulp."""
+    t = fma(2.0, x, _ROUND)
+    f = fma(-0.5, t - _ROUND, x)  # x = f + q / 2, abs(f) <= 1/4, q in the low bits of t
     z = f * f
     a = fma(z, 0.00046157059326923383, -0.0073700297487736665)
     a = fma(z, a, 0.08214586984468453)
@@ -171,9 +173,9 @@ def _sincospi_reduced(f, t):
     odd = (q & 1) != 0
     first = cosine if odd else sine
     second = sine if odd else cosine
-    sin_sign = (q << 62) & _SIGN
-    cos_sign = ((q + 1) << 62) & _SIGN
-    return bits_float(float_bits(first) ^ sin_sign), bits_float(float_bits(second) ^ cos_sign)
+    sine_sign = (q << 62) & _SIGN
+    cosine_sign = ((q + 1) << 62) & _SIGN
+    return bits_float(float_bits(first) ^ sine_sign), bits_float(float_bits(second) ^ cosine_sign)
 
 
 _ROUND_TO_4 = 27021597764222976.0  # 1.5 * 2^54: adding and subtracting it rounds to multiples of 4
@@ -181,34 +183,31 @@ _ROUND_TO_4 = 27021597764222976.0  # 1.5 * 2^54: adding and subtracting it round
 
 @inline
 def sincospi(x):
-    """Return (sin(pi x), cos(pi x)): <= 1 ulp for every finite `x`; NaN for inf and NaN."""
-    y = x - ((x + _ROUND_TO_4) - _ROUND_TO_4)
-    t = fma(2.0, y, _ROUND)
-    return _sincospi_reduced(fma(-0.5, t - _ROUND, y), t)
+    """Return (sin(pi x), cos(pi x)): <= 1 ulp for every finite `x`; NaN for inf and NaN.
 
-
-@inline
-def sincos_turn(u):
-    """Return (sin(2 pi u), cos(2 pi u)) for `u` in [0, 1]: <= 1 ulp."""
-    t = fma(4.0, u, _ROUND)
-    return _sincospi_reduced(fma(-0.5, t - _ROUND, 2.0 * u), t)
-
-
-@inline
-def _exp_quotient(y, high):
-    """Return (n, d, scale) with exp(y) = scale * n / d.
-
-    exp(r) = (1 + tanh(r / 2)) / (1 - tanh(r / 2)) with a rational tanh. The tail of ln 2 is left
-    out: it is less than the rounding of `y` itself.
+    A zero's sign is unspecified, but for sin(0) = 0 and sin(-0.0) = -0.0.
     """
-    y = _clamp(y, -708.0, high)
-    t = fma(y, _LOG2_E, _ROUND + 1023.0)
+    # exact, and far beyond 2^54 still a small multiple of 4
+    return sincospi_small(x - ((x + _ROUND_TO_4) - _ROUND_TO_4))
+
+
+@inline
+def standard_logistic(z):
+    """Return 1 / (1 + exp(-z)): <= 2.5 ulp.
+
+    Exactly 0.5 at 0, exactly 1 above 38, exactly 0 below -709.5.
+    """
+    z = _clamp(z, -710.0, 708.0)
+    t = fma(z, -_LOG2_E, _ROUND + 1023.0)
     k = t - (_ROUND + 1023.0)
-    r = fma(-k, _LN2, y)
-    z = r * r
-    even = fma(z, fma(z, 0.0009917522374109965, 0.1111079981582653), 1.0)
-    odd = r * fma(z, fma(z, 3.3042862035950095e-05, 0.013887332412467092), 0.5)
-    return even + odd, even - odd, bits_float(float_bits(t) << 52)
+    r = fma(-k, _LN2_TAIL, fma(-k, _LN2, -z))
+    # exp(r) = (even + r odd) / (even - r odd), that is tanh(r / 2) = r odd / even, a rational
+    # function; the division is needed anyhow
+    square = r * r
+    even = fma(square, fma(square, 0.0009917522374109965, 0.1111079981582653), 1.0)
+    odd = fma(square, fma(square, 3.3042862035950095e-05, 0.013887332412467092), 0.5)
+    below = fma(-r, odd, even)
+    return below / fma(bits_float(float_bits(t) << 52), fma(r, odd, even), below)
 
 
 @inline
@@ -217,35 +216,17 @@ def logistic(x, midpoint, steepness):
 
     Exactly 0.5 where the steepness is 0, exactly 0 or 1 where the exponential overflows.
     """
-    n, d, scale = _exp_quotient(steepness * (midpoint - x), 710.0)
-    return d / fma(scale, n, d)
+    return standard_logistic(steepness * (x - midpoint))
 
 
 @inline
 def logistic4(y1, y2, y3, y4):
-    """Return 1 / (1 + exp(y)) for four exponents y = steepness * (midpoint - x), in one division.
-
-    Exactly 0.5 at y = 0 and exactly 1 below -37; above 177 a value stays at 1.4e-77 and does not
-    reach 0. A NaN among the arguments makes all four results NaN.
-    """
-    n1, d1, scale1 = _exp_quotient(y1, 177.0)
-    n2, d2, scale2 = _exp_quotient(y2, 177.0)
-    n3, d3, scale3 = _exp_quotient(y3, 177.0)
-    n4, d4, scale4 = _exp_quotient(y4, 177.0)
-    w1 = fma(scale1, n1, d1)
-    w2 = fma(scale2, n2, d2)
-    w3 = fma(scale3, n3, d3)
-    w4 = fma(scale4, n4, d4)
-    w12 = w1 * w2
-    w34 = w3 * w4
-    inverse = 1.0 / (w12 * w34)
-    inverse12 = inverse * w34
-    inverse34 = inverse * w12
+    """Return 1 / (1 + exp(y)) for four exponents y = steepness * (midpoint - x)."""
     return (
-        d1 * (inverse12 * w2),
-        d2 * (inverse12 * w1),
-        d3 * (inverse34 * w4),
-        d4 * (inverse34 * w3),
+        standard_logistic(-y1),
+        standard_logistic(-y2),
+        standard_logistic(-y3),
+        standard_logistic(-y4),
     )
 
 

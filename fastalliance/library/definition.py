@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fastalliance.errors import ModelError, suggestion
@@ -129,7 +129,7 @@ def _check_names(where: str, model: Model) -> None:
                     f"{suggestion(name, outputs)}"
                 )
     for variable in model.state_variables or ():
-        states = list(model.state._fields)  # type: ignore[attr-defined]
+        states = list(model.state._fields)
         if variable.name not in states:
             raise ModelError(
                 f"{where}: state_variables names the unknown state {variable.name!r}"
@@ -153,7 +153,7 @@ def describe(model: Model) -> str:
     return f"{head}\n\n{_aligned(rows)}\n\n{_aligned(outputs)}"
 
 
-def _aligned(rows: list[tuple[str, ...]]) -> str:
+def _aligned(rows: Sequence[tuple[str, ...]]) -> str:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
     return "\n".join(
         "  ".join(

@@ -80,7 +80,7 @@ class Model:
     horizon: float
     dt: float
     parameters: Sequence[Parameter]
-    state: type
+    state: Any
     init: Formula
     step: Formula
     outputs: Formula
@@ -109,10 +109,10 @@ class Model:
         if self.state_variables is not None:
             return tuple(self.state_variables)
         known = {output.name: output for output in self.output_variables}
-        described = (known.get(name) for name in self.state._fields)  # type: ignore[attr-defined]
+        described = (known.get(name) for name in self.state._fields)
         return tuple(
             output or Output(name, description=f"state {name} of {self.name}")
-            for name, output in zip(self.state._fields, described, strict=True)  # type: ignore[attr-defined]
+            for name, output in zip(self.state._fields, described, strict=True)
         )
 
     def parameter(self, name: str, where: str = "") -> Parameter:

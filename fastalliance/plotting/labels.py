@@ -91,7 +91,7 @@ def is_complete(ds: xr.Dataset) -> bool:
 
 
 def _progress(ds: xr.Dataset, output: str) -> str:
-    if "tiles_done" in ds.attrs and "tiles" in ds.attrs:
-        return f"{ds.attrs['tiles_done']:,} of {ds.attrs['tiles']:,} tiles"
+    if "tiles_done" in ds.attrs and "n_tiles" in ds.attrs:
+        return f"{ds.attrs['tiles_done']:,} of {ds.attrs['n_tiles']:,} tiles"
     values = as_array(ds[estimate_name(ds, output)])
     return f"{np.count_nonzero(np.isfinite(values)):,} of {values.size:,} points"

@@ -20,7 +20,7 @@ from fastalliance.plotting.figure import (
     hatch_background,
     hatch_handle,
 )
-from fastalliance.plotting.labels import is_complete, plain
+from fastalliance.plotting.labels import is_complete, output_label
 from fastalliance.plotting.schema import FloatArray, as_array, estimate_name, is_binary
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _draw_threshold(
     x, y = axes
     if "index" in (x.scale, y.scale):
         return []
-    text = f"tipping threshold ({plain(output.replace('_', ' '))} probability 1/2)"
+    text = f"tipping threshold ({output_label(ds, output)} 1/2)"
     along = [crossing_along(ds, output, axis.name) for axis in axes]
     single = [not (found["flag"].values == _NOT_MONOTONE).any() for found in along]
     if not any(single):

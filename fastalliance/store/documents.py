@@ -12,11 +12,13 @@ from fastalliance.store.creation import FORMAT, refusal
 from fastalliance.store.files import show
 from fastalliance.store.format import (
     ArrayInfo,
+    are_lengths,
     document_bytes,
     group_document,
     parse_array,
     read_document,
 )
+from fastalliance.store.layout import REQUIRED_ATTRIBUTES, RESERVED_NAMES, is_array_name
 from fastalliance.store.paths import Paths, document
 from fastalliance.store.plain import from_plain
 
@@ -49,6 +51,11 @@ def load_attributes(paths: Paths) -> dict[str, Any]:
             f"up to {SCHEMA_VERSION}; upgrade fastalliance (the store was written by "
             f"{attrs['fastalliance_version']})"
         )
+    lacking = [name for name in (*REQUIRED_ATTRIBUTES, "complete") if name not in attrs]
+    if lacking:
+        raise StoreError(
+            f"{show(document(paths.root))} is damaged: it lacks {', '.join(lacking)}; {_REMEDY}"
+        )
     return attrs
 
 
@@ -60,12 +67,33 @@ def load_run(paths: Paths) -> dict[str, Any]:
         raise StoreError(
             f"{show(document(paths.run))} is missing: the store is damaged; {_REMEDY}"
         ) from None
-    if run.get("format") != FORMAT or type(run.get("n_tiles")) is not int:
-        raise StoreError(f"{show(document(paths.run))} does not describe a run of fastalliance")
+    if not _describes_run(run):
+        raise StoreError(
+            f"{show(document(paths.run))} does not describe a run of fastalliance; {_REMEDY}"
+        )
     for directory in (paths.ledger, paths.lease, paths.scratch):
         if not directory.is_dir():
             raise StoreError(f"{show(directory)} is missing: the store is damaged; {_REMEDY}")
     return run
+
+
+def _describes_run(run: Mapping[str, Any]) -> bool:
+    """Say whether a run's attributes are as written; names in them will become parts of paths."""
+    tables: list[dict[str, Any]] = []
+    for key in ("packed", "direct", "arrays", "final"):
+        table = run.get(key)
+        if not isinstance(table, dict) or not all(map(is_array_name, table)):
+            return False
+        tables.append(table)
+    packed, direct, arrays, final = tables
+    return (
+        run.get("format") == FORMAT
+        and type(run.get("n_tiles")) is int
+        and not set(packed) & set(RESERVED_NAMES)
+        and all(are_lengths(shape) for shape in packed.values())
+        and all(isinstance(entry, dict) and "tile_stride" in entry for entry in direct.values())
+        and all(isinstance(digest, str) for digest in (*arrays.values(), *final.values()))
+    )
 
 
 def write_attributes(paths: Paths, attrs: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ any moment leaves a store that is either complete or has all its packed data.
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -23,15 +24,23 @@ from fastalliance.store.paths import Paths, document
 
 
 def write_final(paths: Paths, specs: Iterable[ArraySpec], slabs: Iterable[Slab]) -> None:
-    """Write the final arrays aside, from slabs that must cover each of them exactly once.
+    """Write the final arrays aside, from slabs that must hold each value of each exactly once.
 
     Raises
     ------
     StoreError
         A slab does not fit, or the slabs leave gaps.
     """
-    infos = {spec.name: spec_info(spec) for spec in specs}
     files.remove(paths.final)  # of an earlier attempt
+    try:
+        _write_final(paths, list(specs), slabs)
+    except BaseException:
+        shutil.rmtree(paths.final, ignore_errors=True)  # most of all on a full disk
+        raise
+
+
+def _write_final(paths: Paths, specs: list[ArraySpec], slabs: Iterable[Slab]) -> None:
+    infos = {spec.name: spec_info(spec) for spec in specs}
     paths.final.mkdir()
     for spec in specs:
         write_array_document(paths.final / spec.name, infos[spec.name], spec.attrs)

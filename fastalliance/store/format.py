@@ -183,7 +183,7 @@ def _size_problem(document: Mapping[str, Any]) -> str:
     configuration = grid.get("configuration")
     chunks = configuration.get("chunk_shape") if isinstance(configuration, dict) else None
     shape = document.get("shape")
-    if not _are_lengths(shape) or not _are_lengths(chunks):
+    if not are_lengths(shape) or not are_lengths(chunks):
         return f"lengths {shape!r} and {chunks!r}"
     if len(shape) != len(chunks) or 0 in chunks:
         return f"chunks {chunks!r} of an array of {shape!r}"
@@ -191,7 +191,8 @@ def _size_problem(document: Mapping[str, Any]) -> str:
     return f"chunks of {n_bytes} bytes" if n_bytes > MAX_CHUNK_BYTES else ""
 
 
-def _are_lengths(value: Any) -> TypeGuard[list[int]]:
+def are_lengths(value: Any) -> TypeGuard[list[int]]:
+    """Say whether a value of a document is a list of lengths."""
     return isinstance(value, list) and all(type(n) is int and n >= 0 for n in value)
 
 

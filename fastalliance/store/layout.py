@@ -203,6 +203,11 @@ def check_tile_data(
             raise StoreError(f"tile data: {name} must be float64, got {values.dtype}")
 
 
+def is_array_name(name: object) -> bool:
+    """Say whether an array may have this name: a public identifier, so a plain file name."""
+    return isinstance(name, str) and name.isidentifier() and not name.startswith("_")
+
+
 def _all_values(data: TileData) -> Iterator[tuple[str, npt.NDArray[Any]]]:
     yield from data.packed.items()
     for name, (_, values) in data.direct.items():
@@ -211,7 +216,7 @@ def _all_values(data: TileData) -> Iterator[tuple[str, npt.NDArray[Any]]]:
 
 def _check_names(names: list[str]) -> None:
     for name in names:
-        if not name.isidentifier() or name.startswith("_"):
+        if not is_array_name(name):
             raise StoreError(f"layout: array name {name!r} must be a public Python identifier")
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:

@@ -81,6 +81,15 @@ def holder(directory: Path, now: int | None = None) -> Owner | None:
             return _read(directory / _name(generation), generation, now or time.time_ns())
 
 
+def running(directory: Path) -> Owner | None:
+    """Return who holds the lease, unless that process is dead, or silent and out of sight."""
+    owner = holder(directory)
+    if owner is None or owner.state is process.State.ALIVE:
+        return owner
+    silent = owner.state is process.State.DEAD or owner.age >= STALE_AFTER
+    return None if silent else owner
+
+
 class Lease:
     """The right to write to a store; lost when another run takes it over.
 

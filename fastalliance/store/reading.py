@@ -194,7 +194,7 @@ def status(url: str | os.PathLike[str]) -> Status:
             n_done=len(read_rows(paths.ledger, run["n_tiles"])),
             n_points=n_points if isinstance(n_points, int) else None,
             n_invalid=_n_invalid(paths) if attrs["complete"] is True else None,
-            owner=lease.holder(paths.lease),
+            owner=lease.running(paths.lease),
             configuration_hash=str(attrs["configuration_hash"]),
             versions={
                 key.removesuffix("_version"): str(value)

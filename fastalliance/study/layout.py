@@ -27,7 +27,7 @@ def layout(study: Study, tiling: Tiling) -> Layout:
     dims = study.design.dims
     final = tuple(labels.final_spec(variable, tiling, dims) for variable in statistics.variables())
     points = tiling.points_per_tile
-    packed = {labels.STATISTICS: (points, statistics.n_columns)}
+    packed: dict[str, tuple[int, ...]] = {labels.STATISTICS: (points, statistics.n_columns)}
     if statistics.quantile_outputs and tiling.n_blocks > 1:
         shape = (len(statistics.quantile_outputs), points, tiling.replicates_per_tile)
         packed[labels.RAW] = shape
@@ -59,15 +59,15 @@ def direct_specs(study: Study, tiling: Tiling, dims: tuple[str, ...]) -> tuple[A
         )
     if study.record_steps:
         n_times = study.n_steps // study.record_steps + 1
-        recorded = study.recorded_replicates
+        recorded = study.replicates if keep.replicates else study.recorded_replicates
         specs.extend(
             ArraySpec(
                 f"{state.name}_path",
                 (*dims, "replicate", "time"),
-                (*tiling.shape, study.replicates if keep.replicates else recorded, n_times),
-                (*tiling.box_shape, recorded, n_times),
+                (*tiling.shape, recorded, n_times),
+                (*tiling.box_shape, min(recorded, tiling.replicates_per_tile), n_times),
                 labels.output_attrs(state, model.time_unit),
-                tile_stride=None if keep.replicates else tiling.n_blocks,
+                tile_stride=1 if keep.replicates else tiling.n_blocks,
             )
             for state in model.recorded
         )

@@ -57,7 +57,7 @@ def open(store: str | os.PathLike[str], *, chunks: Any = None) -> xr.Dataset:
 def _lazy(handle: StoreHandle, chunks: Any) -> xr.Dataset:
     import xarray as xr
 
-    ds = xr.open_zarr(handle.zarr_store(), consolidated=False, chunks=chunks)
+    ds: xr.Dataset = xr.open_zarr(handle.zarr_store(), consolidated=False, chunks=chunks)
     ds.attrs = {**handle.attrs, "complete": handle.complete}
     return ds
 

@@ -92,8 +92,24 @@ class TileRunner:
             region = (*tile.region, tile.replicates)
             for output, values in zip(study.model.output_variables, block.outputs, strict=True):
                 direct[output.name] = (region, values.reshape(*box, -1))
-        if study.record_steps and tile.block == 0:
-            recorded = study.recorded_replicates
+        if study.record_steps and (tile.block == 0 or study.configuration.keep.replicates):
+            direct.update(self._paths(tile, points, box, common))
+        return TileData(packed, direct)
+
+    def _paths(
+        self, tile: Tile, points: Floats, box: tuple[int, ...], common: dict[str, Any]
+    ) -> dict[str, tuple[tuple[slice, ...], Floats]]:
+        """Return the trajectories of the first replicates, run again with recording on.
+
+        Beside kept replicates they share the dimension `replicate`, and are NaN beyond the first.
+        """
+        study = self.study
+        n_times = study.n_steps // study.record_steps + 1
+        recorded = study.recorded_replicates
+        width = tile.n_replicates if study.configuration.keep.replicates else recorded
+        shape = (len(study.model.recorded), tile.n_points, width, n_times)
+        paths = np.full(shape, np.nan)
+        if tile.block == 0:
             again = run_points(
                 study.model,
                 points,
@@ -101,12 +117,13 @@ class TileRunner:
                 record_steps=study.record_steps,
                 **common,
             )
-            assert again.paths is not None
-            n_times = again.paths.shape[-1]
-            region = (*tile.region, slice(0, recorded), slice(0, n_times))
-            for state, path in zip(study.model.recorded, again.paths, strict=True):
-                direct[f"{state.name}_path"] = (region, path.reshape(*box, recorded, n_times))
-        return TileData(packed, direct)
+            paths[:, :, :recorded] = again.paths
+        first = tile.first_replicate
+        region = (*tile.region, slice(first, first + width), slice(0, n_times))
+        return {
+            f"{state.name}_path": (region, path.reshape(*box, width, n_times))
+            for state, path in zip(study.model.recorded, paths, strict=True)
+        }
 
     def _padded(self, values: Floats, rest: tuple[int, ...]) -> Floats:
         full = np.full((self.tiling.points_per_tile, *rest), np.nan)

@@ -191,7 +191,7 @@ def _point_coordinates(study: Study, point: int) -> list[Coordinate]:
         Coordinate(
             name,
             (),
-            np.float64(row[columns[name]]),
+            np.array(row[columns[name]]),
             labels.parameter_attrs(study.model.parameter(name)),
         )
         for name in study.coordinates

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 _MAX_QUANTILE_REPLICATES = 10**6
-_RAW_TILE_BYTES = 2**28
+_TILE_BYTES = 2**28  # of raw outputs and trajectories that a tile holds in memory
 _NOT_RESULTS = ("store", "execution")  # fields that cannot change a result
 
 
@@ -257,13 +257,22 @@ class Study:
     def tiling(self, points_per_tile: int | None = None) -> Tiling:
         """Return how the study is cut into tiles; results do not depend on it."""
         tiling = cut(self.design.shape, self.replicates, self.n_steps, points_per_tile)
-        if not (self.quantiles and tiling.n_blocks > 1):
-            return tiling
-        n_outputs = len(self.statistics(tiling).quantile_outputs)
-        room = max(_RAW_TILE_BYTES // (8 * n_outputs * self.replicates), 1)
+        room = max(_TILE_BYTES // max(self._bytes_per_point(tiling), 1), 1)
         if room >= tiling.points_per_tile:
             return tiling
         return cut(self.design.shape, self.replicates, self.n_steps, room)
+
+    def _bytes_per_point(self, tiling: Tiling) -> int:
+        """Return what a tile keeps per point in memory beyond its outputs."""
+        n_values = 0
+        if tiling.n_blocks > 1:  # exact quantiles need all raw outputs of a point at once
+            n_values += len(self.statistics(tiling).quantile_outputs) * self.replicates
+        if self.record_steps:
+            kept = self.configuration.keep.replicates
+            recorded = tiling.replicates_per_tile if kept else self.recorded_replicates
+            n_times = self.n_steps // self.record_steps + 1
+            n_values += len(self.model.recorded) * recorded * n_times
+        return 8 * n_values
 
     def statistics(self, tiling: Tiling) -> Statistics:
         """Return how replicates become statistics."""

@@ -300,7 +300,12 @@ def test_mutual_response__growth_rates_at_the_threshold(half):
     middle, tau, dt, small = tipping_point(half), 2.0, 0.125, 1e-6
     paths = fa.simulate(
         MUTUAL_RESPONSE,
-        parameters={"mean": middle + small, "gap": 2.0 * small, "half": half, "time": tau},
+        parameters={
+            "mean": middle + small,
+            "gap": 2.0 * small,
+            "half": half,
+            "adjustment_time": tau,
+        },
         replicates=1,
         horizon=5.0,
         dt=dt,

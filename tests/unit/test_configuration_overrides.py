@@ -16,9 +16,9 @@ parameters:
   trust_gain: 0.3
 design: {grid: {initial_trust: [0, 1]}}
 structure: {network: {kind: ring, size: 5}}
-keep:
+keep: {members: true}
 store: a.zarr
-""".replace("keep:\n", "keep: {members: true}\n")
+"""
 
 
 @pytest.fixture
@@ -138,7 +138,8 @@ def test_override__hides_the_lines_of_what_it_replaces(load):
         ),
         (
             "statistics.quantiles=[0.5, 2]",
-            "--set statistics.quantiles: statistics.quantiles[1] must be a number from 0 to 1, got 2",
+            "--set statistics.quantiles: statistics.quantiles[1] must be a number from 0 to 1, "
+            "got 2",
         ),
         ("seed=null", "--set seed: seed must be a whole number from 0 to 2^64 - 1, got nothing"),
         ("seed=", "--set seed: has no value; write null if none is meant"),

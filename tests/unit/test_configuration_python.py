@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 import pytest
 
-from fastalliance.configuration import Configuration, load_configuration, validate_fields
+from fastalliance.configuration import Configuration, load_configuration, schema, validate_fields
 from fastalliance.errors import ConfigError
 
 
@@ -127,6 +127,14 @@ def test_control_characters__never_reach_the_terminal(control):
         {"store": control * 300},
     ):
         assert refused({"model": "dyad", **fields}, source=f"a{control}.yaml").isprintable()
+
+
+@pytest.mark.parametrize("name", sorted(schema.BRANCHES))
+def test_keys__are_told_from_the_names_of_branches(name):
+    assert "unknown field" in refused({"model": "dyad", name.strip(): 1})
+    assert "has a key longer than 100 characters" in refused({"model": "dyad", name: 1})
+    key = name[:100]
+    assert refused({"model": "dyad", "parameters": {key: True}}).startswith(f"parameters.{key!r} ")
 
 
 def test_where__is_safe_to_print():

@@ -64,36 +64,13 @@ def test_scalar__nan():
     assert math.isnan(load_yaml("[.nan]").data[0])
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "no",
-        "yes",
-        "on",
-        "off",
-        "y",
-        "12:30",
-        "1_000",
-        "0b11",
-        "2024-01-31",
-        "inf",
-        "nan",
-        "1e",
-        "-",
-        "-0x1F",
-        "0o8",
-        "0xG",
-        "1.2.3",
-        "tRue",
-        "١٢",
-        "1e-3x",
-        "e5",
-        ".",
-        "+",
-        "dyad",
-        "+-1",
-    ],
+TEXTS = (
+    "no yes on off y 12:30 1_000 0b11 2024-01-31 inf nan 1e - -0x1F 0o8 0xG 1.2.3 tRue ١٢ 1e-3x e5 "
+    ". + dyad +-1"
 )
+
+
+@pytest.mark.parametrize("text", TEXTS.split())
 def test_scalar__anything_else_is_text(text):
     assert resolve(text) == text
 
@@ -209,7 +186,7 @@ def test_refused__duplicate_key_inside():
         ("a: 1\n012: 1", "a key must be text, got 012"),
         ("a: 1\ntrue: 1", "a key must be text, got true"),
         ("a: 1\nnull: 1", "a key must be text, got null"),
-        ("a: 1\nb: {: 1}", "a key must be text, got nothing"),
+        ("a: 1\n? \n: 1", "a key must be text, got nothing"),
         ("a: 1\n[b]: 1", "a key must be text, got a list"),
         ("a: 1\n? {b: 1}\n: 1", "a key must be text, got a list or a mapping"),
         ("a: 1\n" + "k" * 101 + ": 1", "a key is longer than 100 characters"),
@@ -257,22 +234,3 @@ def test_refused__deep_nesting_is_not_even_read():
     refused("[" * 1_000_000)
     refused("- " * 500_000)
     assert time.perf_counter() - start < 5.0
-
-
-def alias_bomb():
-    """Return 396 bytes that the usual loaders expand to 9^9 = 387 million leaves."""
-    rows = ["a: &a [" + ",".join("x" * 9) + "]"]
-    rows += [
-        f"{new}: &{new} [" + ",".join([f"*{old}"] * 9) + "]"
-        for old, new in zip("abcdefgh", "bcdefghi", strict=True)
-    ]
-    return "\n".join(rows)
-
-
-def test_refused__alias_bomb_at_once():
-    bomb = alias_bomb()
-    assert len(bomb) < 400
-    start = time.perf_counter()
-    assert refused(bomb)[1] == "anchors (&name) are not supported"
-    assert refused(bomb.replace("&a ", ""))[0] == 2
-    assert time.perf_counter() - start < 0.5

@@ -239,7 +239,7 @@ def test_map__no_threshold_on_the_axes_is_said(surface):
 
 def test_map__incomplete_cells_are_hatched_and_counted(surface):
     ds = surface.where(surface["private_orientation"] < 0.4)
-    ds.attrs.update(complete=False, tiles_done=37, tiles=64)
+    ds.attrs.update(complete=False, tiles_done=37, n_tiles=64)
     figure = plot_study(ds)
     assert all(len(hatched(ax)) == 1 for ax in figure.axes[:2])
     assert figure.axes[0].get_title(loc="left") == "incomplete: 37 of 64 tiles"

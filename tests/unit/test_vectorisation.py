@@ -40,9 +40,10 @@ def fresh_cache(tmp_path, monkeypatch):
 @pytest.mark.parametrize("model", [fa.model("dyad"), ORNSTEIN_UHLENBECK], ids=lambda m: m.name)
 def test_driver__lane_loop_is_packed(model, fresh_cache):
     packed, scalar = _counts(dataclasses.replace(model))
-    # prepare and init run once per lane, in scalar code; the step is hundreds of operations
+    # Scalar code is what runs once per lane (prepare, init) and the formulas' own copies; a lane
+    # loop that is not vectorised has next to no packed arithmetic.
     assert packed > 40
-    assert packed > 2 * scalar or packed > 150
+    assert packed > 0.5 * scalar
 
 
 def test_driver__this_test_can_fail(fresh_cache):
@@ -56,7 +57,7 @@ def test_driver__this_test_can_fail(fresh_cache):
 
     type_state = ORNSTEIN_UHLENBECK.state
     packed, _ = _counts(dataclasses.replace(ORNSTEIN_UHLENBECK, name="scalar", step=step))
-    assert packed <= 40
+    assert packed <= 10
 
 
 def test_numba__has_no_fastmath_default():

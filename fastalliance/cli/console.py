@@ -1,0 +1,81 @@
+"""Tables and lines on standard output: aligned, wrapped to the terminal, plain in a pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from fastalliance.configuration.messages import printable
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Attributes
+    ----------
+    title : str
+    right : bool
+        Align to the right, as numbers are.
+    whole : bool
+        Never break a cell over lines.
+    """
+
+    title: str = ""
+    right: bool = False
+    whole: bool = False
+
+
+def show_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], title: str = "") -> None:
+    """Print a table; without any column title, one without a head."""
+    console = _console()
+    if title:
+        print_line(title, bold=True)
+    headed = any(column.title for column in columns)
+    table = Table(
+        box=box.SIMPLE_HEAD if headed and console.is_terminal else None,
+        show_header=headed,
+        pad_edge=False,
+        header_style="bold",
+        padding=(0, 2, 0, 0),
+    )
+    for column in columns:
+        table.add_column(
+            column.title,
+            justify="right" if column.right else "left",
+            no_wrap=column.whole,
+            overflow="fold",
+        )
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    console.print(table)
+
+
+def show_pairs(rows: Iterable[tuple[str, str]], title: str = "") -> None:
+    """Print labels and values as two columns."""
+    show_table((Column(whole=True), Column()), rows, title)
+
+
+def print_line(text: str = "", *, bold: bool = False, alarm: bool = False) -> None:
+    """Print a line that is wrapped at words on a terminal, and never elsewhere."""
+    console = _console()
+    style = "bold red" if alarm else "bold" if bold else ""
+    console.print(
+        Text(printable(text), style=style), soft_wrap=not console.is_terminal, overflow="fold"
+    )
+
+
+def number(value: float) -> str:
+    """Return a number in four significant digits, whole thousands with separators."""
+    if abs(value) >= 10_000 and abs(value) < 1e15:
+        return f"{value:,.0f}"
+    return f"{value:.4g}"
+
+
+def _console() -> Console:
+    return Console(highlight=False, markup=False, emoji=False)
