@@ -53,7 +53,10 @@ def show_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], title: 
         )
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
-    console.print(table)
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().splitlines():
+        print(line.rstrip())  # tables are padded to the right
 
 
 def show_pairs(rows: Iterable[tuple[str, str]], title: str = "") -> None:

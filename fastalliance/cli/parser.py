@@ -107,12 +107,18 @@ def _build() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser
     parser.add_argument(
         "--version", action="version", version=f"{PROGRAM} {fastalliance.__version__}"
     )
+    parser.add_argument("--debug", action="store_true", help="show tracebacks of errors")
     group = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     commands: dict[str, argparse.ArgumentParser] = {}
 
     def add(name: str, text: str) -> argparse.ArgumentParser:
         command = group.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-        command.add_argument("--debug", action="store_true", help="show tracebacks of errors")
+        command.add_argument(
+            "--debug",
+            action="store_true",
+            default=argparse.SUPPRESS,
+            help="show tracebacks of errors",
+        )
         commands[name] = command
         return command
 

@@ -72,9 +72,9 @@ def _empty_hint(value: Any) -> str:
 
 
 def _valid_names(path: tuple[Part, ...]) -> list[str]:
-    for pattern, section in SECTIONS.items():
-        if len(pattern) == len(path) and all(
+    def leads_to(pattern: tuple[str, ...]) -> bool:
+        return len(pattern) == len(path) and all(
             wanted in ("*", part) for wanted, part in zip(pattern, path, strict=True)
-        ):
-            return list(section.model_fields)
-    return []
+        )
+
+    return next((list(SECTIONS[p].model_fields) for p in SECTIONS if leads_to(p)), [])

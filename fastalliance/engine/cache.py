@@ -16,8 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numba
-
+from fastalliance.errors import FastAllianceError
 from fastalliance.faults import fault_point
 
 ENVIRONMENT = "FASTALLIANCE_CACHE_DIR"
@@ -64,11 +63,9 @@ def load(
         try:
             path = _write(name, source)
             return compile_(_execute(source, str(path), formulas), True)
-        except (OSError, EOFError, ValueError, KeyError, AttributeError, ImportError) as error:
-            _warn(error)
-        except Exception as error:
-            if isinstance(error, numba.core.errors.NumbaError):
-                raise
+        except FastAllianceError:
+            raise  # the model's fault, not the cache's
+        except Exception as error:  # whatever a damaged file makes of unpickling
             _warn(error)
     return compile_(_execute(source, f"<fastalliance {name}>", formulas), False)
 

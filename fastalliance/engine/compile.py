@@ -18,6 +18,7 @@ from fastalliance.engine.check import blame, check_pieces
 from fastalliance.engine.render import DriverFields, render
 from fastalliance.errors import ModelError
 from fastalliance.kernels.interpret import interpreted
+from fastalliance.kernels.philox import Stream
 from fastalliance.library.model import Model
 
 _SIGNATURE = types.void(
@@ -72,7 +73,7 @@ def driver_fields(model: Model, off: frozenset[str]) -> DriverFields:
     parameters = tuple(parameter.name for parameter in model.parameters)
     return DriverFields(
         parameters=parameters,
-        constants=constant_fields(model),
+        constants=constants_class(model)._fields,
         states=tuple(model.state._fields),
         recorded=tuple(variable.name for variable in model.recorded),
         n_outputs=len(model.output_variables),
@@ -82,18 +83,11 @@ def driver_fields(model: Model, off: frozenset[str]) -> DriverFields:
     )
 
 
-def constant_fields(model: Model) -> tuple[str, ...]:
-    """Return the fields of what the formulas see as ``p``."""
+def constants_class(model: Model) -> Any:
+    """Return the NamedTuple class of what the formulas see as ``p``."""
     if model.prepare is None:
-        return tuple(parameter.name for parameter in model.parameters)
-    try:
-        constants = interpreted(model.prepare)(model.defaults(), model.dt)
-        return tuple(constants._fields)
-    except Exception as error:
-        raise ModelError(
-            f"model {model.name}: prepare(p, dt) failed at the defaults "
-            f"({type(error).__name__}: {error}); it must return a NamedTuple of floats"
-        ) from error
+        return model.given
+    return type(interpreted(model.prepare)(model.defaults(), model.dt))
 
 
 def _build(model: Model, off: frozenset[str]) -> Any:
@@ -110,6 +104,11 @@ def _build(model: Model, off: frozenset[str]) -> Any:
     key = hashlib.sha256(f"{digest}\0{version}\0{source}".encode()).hexdigest()[:32]
     seen: dict[Callable[..., Any], Any] = {}
     namespace = {
+        "Given": model.given,
+        "Constants": constants_class(model),
+        "State": model.state,
+        "Stream": Stream,
+    } | {
         ("final" if name == "outputs" else name): formulas.compiled(function, key, seen)
         for name, function in python_formulas.items()
     }

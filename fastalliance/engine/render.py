@@ -31,14 +31,11 @@ class DriverFields:
 TEMPLATE = '''\
 """Block driver of the model {model}; rendered, not to be edited."""
 
-from collections import namedtuple
-
 import numpy as np
 
-Given = namedtuple("Given", {given_fields!r})
-Constants = namedtuple("Constants", {constant_fields!r})
-State = namedtuple("State", {state_fields!r})
-Stream = namedtuple("Stream", ("key0", "key1", "instance_low", "instance_high"))
+# Globals: the tuples Given, Constants, State, Stream and the formulas prepare, init, step,
+# finished, final. Fields of Constants: {constant_fields}.
+# Fields of State: {state_fields}.
 
 
 def run(points, key0, key1, first_point, first_replicate, n_replicates, common, dt, n_steps,
@@ -110,10 +107,11 @@ def _lines(indent: int, lines: Sequence[str]) -> str:
 
 
 def render(model: str, fields: DriverFields) -> str:
-    """Return the driver's source for `model`; it expects the formulas as globals.
+    """Return the driver's source for `model`.
 
-    The globals are ``prepare`` (where there is one), ``init``, ``step``, ``finished`` (where there
-    is one) and ``final``, the model's ``outputs``.
+    It expects as globals the NamedTuple classes ``Given``, ``Constants``, ``State`` and
+    ``Stream``, and the formulas ``prepare`` and ``finished`` (where there are any), ``init``,
+    ``step`` and ``final``, the model's ``outputs``.
     """
     n_constants = len(fields.constants)
     check_row = n_constants + len(fields.states)
@@ -136,9 +134,8 @@ def render(model: str, fields: DriverFields) -> str:
     return TEMPLATE.format(
         model=model,
         lanes=LANES,
-        given_fields=fields.parameters,
-        constant_fields=fields.constants,
-        state_fields=fields.states,
+        constant_fields=", ".join(fields.constants),
+        state_fields=", ".join(fields.states),
         n_rows=check_row + 1,
         check_row=check_row,
         given=", ".join(f"points[point, {i}]" for i in range(len(fields.parameters))),

@@ -73,6 +73,7 @@ def replace(path: Path, layout: Layout, attrs: Mapping[str, Any], *, break_lock:
         draft, aside = siblings.new(path, siblings.CREATING), siblings.new(path, siblings.REPLACED)
         try:
             lease = _build(draft, layout, attrs)
+            fault_point("before-replace")
             path.rename(aside)
             fault_point("during-replace")
             draft.rename(path)

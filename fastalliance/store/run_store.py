@@ -140,6 +140,8 @@ class RunStore:
             or the file system refuses.
         """
         rows = list(rows)
+        if not rows:
+            return
         with self._lock, files.os_errors(self.path, "writing the ledger"):
             self._check_lease()
             # The names of the data's files must be on the disk before the ledger vouches for them.

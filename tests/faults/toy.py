@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from fastalliance.store import (
     ArraySpec,
@@ -122,6 +121,8 @@ def unfinished(path: Path, done: list[int], n_tiles: int = 6) -> Path:
 
 def values_hash(path: Path) -> str:
     """Return a SHA-256 of all decoded values of a dataset, as plain xarray reads them."""
+    import xarray as xr  # here, since the process to be killed should start fast
+
     sha = hashlib.sha256()
     with xr.open_zarr(path, consolidated=False) as dataset:
         assert dataset.attrs["complete"] is True

@@ -31,9 +31,7 @@ def main() -> int:
             print("open", flush=True)
             if arguments.hold:
                 sys.stdin.read()
-            toy.drive(
-                store, N_TILES, batch=1, pause=lambda: time.sleep(arguments.seconds_per_tile)
-            )
+            toy.drive(store, N_TILES, batch=1, pause=lambda: time.sleep(arguments.seconds_per_tile))
     except StoreError as error:
         print(error, file=sys.stderr)
         return 3

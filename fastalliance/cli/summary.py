@@ -1,0 +1,169 @@
+"""The summary of a run: its size and speed, the outputs over the design, the thresholds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fastalliance.analysis import FLAGS, crossing_along
+from fastalliance.cli.console import Column, number, print_line, show_pairs, show_table
+from fastalliance.executors import thread_count
+from fastalliance.plotting.schema import (
+    default_output,
+    estimate_name,
+    interval,
+    is_binary,
+    output_names,
+)
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from fastalliance.cli.running import Watch
+    from fastalliance.study.study import Study
+
+_MAX_REAL_OUTPUTS = 4
+_MAX_THRESHOLDS = 11
+_NO_CROSSING = {
+    "always": "none, at least 1/2 everywhere",
+    "never": "none, below 1/2 everywhere",
+    "not monotone": "more than one crossing",
+    "missing": "unknown, points are missing",
+}
+
+
+def show_summary(ds: xr.Dataset, study: Study, watch: Watch, threads: int | str) -> None:
+    """Print what was run, how fast, and an excerpt of the result.
+
+    Parameters
+    ----------
+    ds : Dataset
+        The result.
+    study : Study
+        What was run.
+    watch : Watch
+        What the run told about its progress.
+    threads : int or "auto"
+        Threads of the run.
+    """
+    show_pairs([*_size(study), *_speed(watch, thread_count(threads))])
+    invalid = ds["n_invalid"].values
+    if invalid.any():
+        print_line(
+            f"{np.nansum(invalid):,.0f} INVALID REPLICATES at {(invalid > 0).sum():,} points: they "
+            "left the finite numbers, and the statistics exclude them",
+            alarm=True,
+        )
+    print_line()
+    if study.design.n_points == 1:
+        _show_point(ds.squeeze(study.design.dims), study)
+    else:
+        _show_ranges(ds, study)
+    _show_thresholds(ds, study)
+
+
+def _size(study: Study) -> list[tuple[str, str]]:
+    design = study.design
+    n_instances = design.n_points * study.replicates
+    if design.kind == "grid":
+        axes = " x ".join(f"{name} {len(values):,}" for name, values in study.coordinates.items())
+    else:
+        axes = f"{design.kind} over {', '.join(study.coordinates)}"
+    return [
+        ("model", study.model.name),
+        ("design points", f"{design.n_points:,}" + (f" ({axes})" if axes else "")),
+        ("replicates per point", f"{study.replicates:,}"),
+        ("instances", f"{n_instances:,} of {study.n_steps:,} steps"),
+    ]
+
+
+def _speed(watch: Watch, threads: int) -> list[tuple[str, str]]:
+    if not watch.total:
+        return [("computed", "nothing, the store was complete")]
+    rows = []
+    if watch.found:
+        rows.append(("already in the store", f"{watch.found / watch.total:.1%}"))
+    rate = watch.computed / max(watch.seconds, 1e-9) / 1e6
+    on = f"{threads} thread{'' if threads == 1 else 's'}"
+    rows.append(("speed", f"{rate:,.0f} M instance-steps/s on {on}"))
+    rows.append(("wall time", f"{watch.wall_seconds:,.1f} s"))
+    return rows
+
+
+def _outputs_shown(ds: xr.Dataset, study: Study) -> list[str]:
+    """Return the 0/1 outputs and the first others, those with a unit first."""
+    declared = [output.name for output in study.model.output_variables]
+    names = sorted(output_names(ds), key=lambda n: declared.index(n) if n in declared else 1e9)
+    binary = [name for name in names if is_binary(ds, name)]
+    others = [name for name in names if name not in binary]
+    others.sort(key=lambda name: _unit(ds, name) == "1")
+    return binary + others[:_MAX_REAL_OUTPUTS]
+
+
+def _unit(ds: xr.Dataset, output: str) -> str:
+    return str(ds[estimate_name(ds, output)].attrs.get("units", "1"))
+
+
+def _label(ds: xr.Dataset, output: str) -> str:
+    return f"P({output})" if is_binary(ds, output) else f"mean {output}"
+
+
+def _show_point(ds: xr.Dataset, study: Study) -> None:
+    """Print the outputs at the only point of a design."""
+    rows = []
+    for name in _outputs_shown(ds, study):
+        ends = interval(ds, name)
+        reach = "" if ends is None else f"{number(float(ends[0]))} to {number(float(ends[1]))}"
+        value = number(float(ds[estimate_name(ds, name)]))
+        rows.append((_label(ds, name), value, reach, _unit(ds, name)))
+    columns = (Column("output"), Column("value", right=True), Column("95 % interval"))
+    show_table((*columns, Column("unit")), rows)
+
+
+def _show_ranges(ds: xr.Dataset, study: Study) -> None:
+    """Print the smallest and largest value of each output over the design."""
+    rows = []
+    for name in _outputs_shown(ds, study):
+        values = ds[estimate_name(ds, name)].values
+        known = values[np.isfinite(values)]
+        ends = (number(known.min()), number(known.max())) if known.size else ("", "")
+        rows.append((_label(ds, name), *ends, _unit(ds, name)))
+    columns = (Column("over the design"), Column("lowest", right=True))
+    show_table((*columns, Column("highest", right=True), Column("unit")), rows)
+
+
+def _show_thresholds(ds: xr.Dataset, study: Study) -> None:
+    """Print where a 0/1 output crosses 1/2 along the first axis of a grid of one or two axes."""
+    design, output = study.design, default_output(ds)
+    axes = [axis for axis, size in zip(design.dims, design.shape, strict=True) if size > 1]
+    if design.kind != "grid" or not is_binary(ds, output) or not 1 <= len(axes) <= 2:
+        return
+    found = crossing_along(ds.squeeze([d for d in design.dims if d not in axes]), output, axes[0])
+    print_line()
+    if len(axes) == 1:
+        print_line(f"P({output}) crosses 1/2 at {axes[0]} {'  '.join(_threshold(found))}")
+        return
+    second = axes[1]
+    rows = [
+        (number(float(found[second][i])), *_threshold(found.isel({second: i})))
+        for i in _spread(found.sizes[second])
+    ]
+    columns = (Column(second, right=True), Column(axes[0]), Column("95 % interval"))
+    show_table(columns, rows, f"P({output}) crosses 1/2 at")
+
+
+def _threshold(found: xr.Dataset) -> tuple[str, str]:
+    """Return a threshold and its interval as text."""
+    flag = FLAGS[int(found["flag"])]
+    if flag != "crossing":
+        return _NO_CROSSING[flag], ""
+    low, high = float(found["threshold_low"]), float(found["threshold_high"])
+    reach = f"{low:.4f} to {high:.4f}" if np.isfinite([low, high]).all() else ""
+    return f"{float(found['threshold']):.4f}", reach
+
+
+def _spread(n: int) -> list[int]:
+    """Return up to about ten of n indices, evenly spread, both ends among them."""
+    stride = max(-(-(n - 1) // (_MAX_THRESHOLDS - 1)), 1)
+    return sorted({*range(0, n, stride), n - 1})
