@@ -1,4 +1,4 @@
-"""The errors that fastalliance raises, each naming what is wrong, where, and what would be right."""
+"""The errors of fastalliance; each names what is wrong, where, and what would be right."""
 
 from __future__ import annotations
 

@@ -42,7 +42,8 @@ class Output:
             raise ModelError(f"output name {self.name!r} must be a Python identifier")
         if self.kind not in OUTPUT_KINDS:
             raise ModelError(
-                f"output {self.name}: kind must be one of {', '.join(OUTPUT_KINDS)}, got {self.kind!r}"
+                f"output {self.name}: kind must be one of {', '.join(OUTPUT_KINDS)}, "
+                f"got {self.kind!r}"
             )
         if (self.kind == "category") != (self.categories is not None):
             raise ModelError(

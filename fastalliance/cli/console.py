@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -65,16 +67,24 @@ def show_pairs(rows: Iterable[tuple[str, str]], title: str = "") -> None:
 
 
 def print_line(text: str = "", *, bold: bool = False, alarm: bool = False) -> None:
-    """Print a line that is wrapped at words on a terminal, and never elsewhere."""
+    """Print a line as it is; a terminal wraps it itself, so that a path can be copied."""
     console = _console()
-    style = "bold red" if alarm else "bold" if bold else ""
-    console.print(
-        Text(printable(text), style=style), soft_wrap=not console.is_terminal, overflow="fold"
-    )
+    if console.is_terminal and (bold or alarm):
+        style = "bold red" if alarm else "bold"
+        console.print(Text(printable(text), style=style), soft_wrap=True)
+    else:
+        print(printable(text))
+
+
+def print_text(text: str) -> None:
+    """Print prose, wrapped at words."""
+    print(textwrap.fill(printable(text), _console().width))
 
 
 def number(value: float) -> str:
-    """Return a number in four significant digits, whole thousands with separators."""
+    """Return a number in four significant digits, whole above 10,000, NaN as a dash."""
+    if math.isnan(value):
+        return "-"
     if abs(value) >= 10_000 and abs(value) < 1e15:
         return f"{value:,.0f}"
     return f"{value:.4g}"

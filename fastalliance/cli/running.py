@@ -41,6 +41,7 @@ def run(options: argparse.Namespace) -> int:
     )
     watch.wall_seconds = time.monotonic() - began
     show_summary(ds, study, watch, options.threads or study.configuration.execution.threads)
+    print_line()
     kept = store or study.configuration.store
     if options.plot is not None:
         from fastalliance.plotting import plot_study

@@ -113,9 +113,9 @@ def _show_point(ds: xr.Dataset, study: Study) -> None:
     """Print the outputs at the only point of a design."""
     rows = []
     for name in _outputs_shown(ds, study):
-        ends = interval(ds, name)
-        reach = "" if ends is None else f"{number(float(ends[0]))} to {number(float(ends[1]))}"
         value = number(float(ds[estimate_name(ds, name)]))
+        ends = np.array(interval(ds, name) or (np.nan, np.nan))
+        reach = " to ".join(map(number, ends)) if np.isfinite(ends).all() else ""
         rows.append((_label(ds, name), value, reach, _unit(ds, name)))
     columns = (Column("output"), Column("value", right=True), Column("95 % interval"))
     show_table((*columns, Column("unit")), rows)
@@ -142,7 +142,9 @@ def _show_thresholds(ds: xr.Dataset, study: Study) -> None:
     found = crossing_along(ds.squeeze([d for d in design.dims if d not in axes]), output, axes[0])
     print_line()
     if len(axes) == 1:
-        print_line(f"P({output}) crosses 1/2 at {axes[0]} {'  '.join(_threshold(found))}")
+        threshold, reach = _threshold(found)
+        more = f" ({reach})" if reach else ""
+        print_line(f"P({output}) crosses 1/2 at {axes[0]} {threshold}{more}")
         return
     second = axes[1]
     rows = [

@@ -177,9 +177,10 @@ def _require(model: Model, name: str, right: bool, wanted: str, got: object) -> 
 
 def blame(model: Model, namespace: Mapping[str, Any]) -> str:
     """Return which formula numba cannot compile and why, in one line."""
-    given = _tuple(types.float64, len(model.parameters), model.given)
-    stream = _tuple(types.int64, 4, Stream)
-    state = _tuple(types.float64, len(model.state._fields), model.state)
+    kinds = [types.float64] * len(model.parameters) + [types.int64] * len(model.structure)
+    given = _tuple(kinds, model.given)
+    stream = _tuple([types.int64] * 4, Stream)
+    state = _tuple([types.float64] * len(model.state._fields), model.state)
     p: Any = given
     steps: list[tuple[str, str, Callable[[], tuple[Any, ...]]]] = [
         ("prepare", "prepare", lambda: (given, types.float64)),
@@ -201,8 +202,10 @@ def blame(model: Model, namespace: Mapping[str, Any]) -> str:
     return "numba cannot compile its driver"
 
 
-def _tuple(kind: Any, count: int, cls: Any) -> Any:
-    return types.NamedUniTuple(kind, count, cls)  # type: ignore[no-untyped-call]
+def _tuple(kinds: list[Any], cls: Any) -> Any:
+    if len(set(kinds)) == 1:
+        return types.NamedUniTuple(kinds[0], len(kinds), cls)  # type: ignore[no-untyped-call]
+    return types.NamedTuple(kinds, cls)  # type: ignore[no-untyped-call]
 
 
 def reason(error: Exception) -> str:

@@ -36,23 +36,29 @@ _SIGNATURE = types.void(
     types.Array(types.boolean, 2, "C"),  # invalid
     types.Array(types.float64, 4, "C"),  # paths
 )
+Literals = tuple[tuple[str, str], ...]  # names and values that are compiled into a driver
+
 _lock = threading.Lock()
-_drivers: weakref.WeakKeyDictionary[Model, dict[frozenset[str], Any]] = weakref.WeakKeyDictionary()
+_drivers: weakref.WeakKeyDictionary[Model, dict[Literals, Any]] = weakref.WeakKeyDictionary()
 
 
-def driver(model: Model, off: frozenset[str] = frozenset()) -> Any:
-    """Return the compiled driver of `model` with the constants `off` rendered as 0.
+def driver(model: Model, literals: Literals | None = None) -> Any:
+    """Return the compiled driver of `model`, with the given literals compiled in.
+
+    Without any, the sizes are those of the defaults, and every feature is on.
 
     Raises
     ------
     ModelError
         A formula cannot be compiled; the message names it and numba's reason.
     """
+    if literals is None:
+        literals = default_sizes(model)
     with _lock:
         variants = _drivers.setdefault(model, {})
-        if off not in variants:
-            variants[off] = _build(model, off)
-        return variants[off]
+        if literals not in variants:
+            variants[literals] = _build(model, literals)
+        return variants[literals]
 
 
 def kernel_hash(model: Model) -> str:
@@ -63,23 +69,30 @@ def kernel_hash(model: Model) -> str:
         return f"unresolved: {error}"
 
 
-def driver_source(model: Model, off: frozenset[str] = frozenset()) -> str:
+def driver_source(model: Model) -> str:
     """Return the rendered source of the driver."""
-    return render(model.name, driver_fields(model, off))
+    return render(model.name, driver_fields(model, default_sizes(model)))
 
 
-def driver_fields(model: Model, off: frozenset[str]) -> DriverFields:
+def default_sizes(model: Model) -> Literals:
+    """Return the sizes of the defaults as literals."""
+    defaults = model.defaults()
+    return tuple((size.name, str(getattr(defaults, size.name))) for size in model.structure)
+
+
+def driver_fields(model: Model, literals: Literals) -> DriverFields:
     """Return the names that the driver of `model` spells out."""
-    parameters = tuple(parameter.name for parameter in model.parameters)
+    parameters = tuple(parameter.name for parameter in model.inputs)
     return DriverFields(
         parameters=parameters,
+        sizes=tuple(size.name for size in model.structure),
         constants=constants_class(model)._fields,
         states=tuple(model.state._fields),
         recorded=tuple(variable.name for variable in model.recorded),
         n_outputs=len(model.output_variables),
         has_prepare=model.prepare is not None,
         has_finished=model.finished is not None,
-        off=off,
+        literals=dict(literals),
     )
 
 
@@ -90,9 +103,9 @@ def constants_class(model: Model) -> Any:
     return type(interpreted(model.prepare)(model.defaults(), model.dt))
 
 
-def _build(model: Model, off: frozenset[str]) -> Any:
+def _build(model: Model, literals: Literals) -> Any:
     check_pieces(model)
-    fields = driver_fields(model, off)
+    fields = driver_fields(model, literals)
     source = render(model.name, fields)
     python_formulas = model.formulas()
     try:

@@ -7,7 +7,7 @@ outer loop, lanes the inner one; a block's states and constants stay in the L1 c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 LANES = 64
@@ -19,13 +19,14 @@ class DriverFields:
     """Names that the driver spells out: parameters, constants, states, outputs' number."""
 
     parameters: tuple[str, ...]
+    sizes: tuple[str, ...]  # those of the parameters that are structure
     constants: tuple[str, ...]
     states: tuple[str, ...]
     recorded: tuple[str, ...]
     n_outputs: int
     has_prepare: bool
     has_finished: bool
-    off: frozenset[str]  # constants that are 0 in the whole tile, rendered as literals
+    literals: Mapping[str, str]  # what is the same in a whole call and compiled in: sizes, zeros
 
 
 TEMPLATE = '''\
@@ -116,10 +117,12 @@ def render(model: str, fields: DriverFields) -> str:
     n_constants = len(fields.constants)
     check_row = n_constants + len(fields.states)
     state_rows = dict(zip(fields.states, range(n_constants, check_row), strict=True))
+    literals = fields.literals
     constants = [
-        "0.0" if name in fields.off else f"work[{row}, lane]"
-        for row, name in enumerate(fields.constants)
+        literals.get(name, f"work[{row}, lane]") for row, name in enumerate(fields.constants)
     ]
+    sizes = {name: text for name, text in literals.items() if name in fields.sizes}
+    given = [sizes.get(name, f"points[point, {i}]") for i, name in enumerate(fields.parameters)]
     load_state = ", ".join(f"work[{row}, lane]" for row in state_rows.values())
     store_state = [f"work[{row}, lane] = s[{i}]" for i, row in enumerate(state_rows.values())]
     record = [
@@ -138,7 +141,7 @@ def render(model: str, fields: DriverFields) -> str:
         state_fields=", ".join(fields.states),
         n_rows=check_row + 1,
         check_row=check_row,
-        given=", ".join(f"points[point, {i}]" for i in range(len(fields.parameters))),
+        given=", ".join(given),
         prepare="prepare(given, dt)" if fields.has_prepare else "given",
         store_constants=_lines(12, [f"work[{i}, lane] = p[{i}]" for i in range(n_constants)]),
         store_initial=_lines(12, store_state),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from fastalliance.engine.compile import driver
+from fastalliance.engine.compile import Literals, driver
 from fastalliance.library.model import Model
 
 Floats = npt.NDArray[np.float64]
@@ -32,19 +33,24 @@ class Block:
     paths: Floats | None
 
 
-def switched_off(model: Model, points: Floats) -> frozenset[str]:
-    """Return the constants whose switch parameter is 0 at all `points`."""
-    columns = {p.name: i for i, p in enumerate(model.parameters)}
-    return frozenset(
-        constant
+def literals(model: Model, points: Floats) -> Literals:
+    """Return what is compiled into the driver of `points`: their sizes, and features that are off.
+
+    The sizes are those of the first point.
+    """
+    columns = {p.name: i for i, p in enumerate(model.inputs)}
+    sizes = [(size.name, str(int(points[0, columns[size.name]]))) for size in model.structure]
+    off = [
+        (constant, "0.0")
         for parameter, constant in model.switches.items()
         if not points[:, columns[parameter]].any()
-    )
+    ]
+    return (*sizes, *off)
 
 
 def prepare_driver(model: Model, points: Floats) -> None:
     """Compile or load the driver that `points` need, so that no tile waits for it."""
-    driver(model, switched_off(model, np.ascontiguousarray(points, dtype=np.float64)))
+    driver(model, literals(model, points))
 
 
 def run_points(
@@ -65,8 +71,8 @@ def run_points(
     Parameters
     ----------
     model : Model
-    points : float64 (point, parameter)
-        Parameter values in the model's order; the design's points first_point, first_point + 1, ...
+    points : float64 (point, input)
+        Parameters, then sizes, in the model's order; consecutive points of the design.
     seed : int
         0..2**64 - 1.
     first_point, first_replicate : int
@@ -84,18 +90,46 @@ def run_points(
         The same bits however points and replicates are cut into calls.
     """
     points = np.ascontiguousarray(points, dtype=np.float64)
-    n_points = points.shape[0]
-    shape = (n_points, n_replicates)
+    blocks = [
+        _run_same_structure(
+            model,
+            points[low:high],
+            literals(model, points[low:high]),
+            (seed & 0xFFFFFFFF, seed >> 32, first_point + low, first_replicate),
+            n_replicates,
+            common_random_numbers,
+            (dt, n_steps, record_steps),
+        )
+        for low, high in _runs(points[:, len(model.parameters) :])
+    ]
+    return blocks[0] if len(blocks) == 1 else _joined(blocks)
+
+
+def _runs(sizes: Floats) -> list[tuple[int, int]]:
+    """Return the ranges of consecutive points that have the same sizes."""
+    changes = np.flatnonzero((sizes[1:] != sizes[:-1]).any(axis=1)) + 1
+    bounds = [0, *changes.tolist(), len(sizes)]
+    return list(itertools.pairwise(bounds))
+
+
+def _run_same_structure(
+    model: Model,
+    points: Floats,
+    compiled_in: Literals,
+    address: tuple[int, int, int, int],
+    n_replicates: int,
+    common_random_numbers: bool,
+    times: tuple[float, int, int],
+) -> Block:
+    dt, n_steps, record_steps = times
+    shape = (len(points), n_replicates)
     outputs = np.empty((len(model.output_variables), *shape))
     invalid = np.empty(shape, dtype=np.bool_)
     n_times = n_steps // record_steps + 1 if record_steps else 0
     paths = np.empty((len(model.recorded) if n_times else 0, *shape, n_times))
-    driver(model, switched_off(model, points))(
+    driver(model, compiled_in)(
         points,
-        seed & 0xFFFFFFFF,
-        seed >> 32,
-        first_point,
-        first_replicate,
+        *address,
         n_replicates,
         common_random_numbers,
         dt,
@@ -106,3 +140,12 @@ def run_points(
         paths,
     )
     return Block(outputs, invalid, paths if n_times else None)
+
+
+def _joined(blocks: list[Block]) -> Block:
+    paths = [block.paths for block in blocks if block.paths is not None]
+    return Block(
+        np.concatenate([block.outputs for block in blocks], axis=1),
+        np.concatenate([block.invalid for block in blocks], axis=0),
+        np.concatenate(paths, axis=1) if paths else None,
+    )

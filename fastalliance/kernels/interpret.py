@@ -10,7 +10,7 @@ import functools
 import math
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import numpy as np
@@ -84,7 +84,7 @@ class _Rebuild:
     """One rebuilding; remembers what it has rebuilt, so that recursion ends."""
 
     def __init__(self) -> None:
-        self.done: dict[int, Any] = {}
+        self.done: dict[Any, Any] = {}
 
     def value(self, value: Any) -> Any:
         """Return the pure-Python counterpart of a global, a cell's content or a default."""
@@ -93,27 +93,27 @@ class _Rebuild:
             return value if _left_alone(value.__module__) else self.function(value)
         if isinstance(value, types.ModuleType):
             return self.module(value)
-        if isinstance(value, types.BuiltinFunctionType):
-            return _guarded(value) if value.__module__ == "math" else value
-        if isinstance(value, types.FunctionType | type) or not _hashable(value):
-            return value
-        return _inward(PYTHON.get(value, value))
+        if isinstance(value, types.BuiltinFunctionType) and value.__module__ == "math":
+            return _guarded(value)
+        if isinstance(value, tuple):
+            return _tuple(value, self.value)
+        return PYTHON[value] if _is_intrinsic(value) else _inward(value)
 
     def function(self, function: types.FunctionType) -> types.FunctionType:
-        if id(function) in self.done:
-            return self.done[id(function)]
+        if function in self.done:
+            return self.done[function]
         cells = tuple(types.CellType() for _ in function.__closure__ or ())
         names = dict(function.__globals__)
         rebuilt = types.FunctionType(
             _float64_constants(function.__code__), names, function.__name__, None, cells or None
         )
-        self.done[id(function)] = rebuilt
+        self.done[function] = rebuilt
         for name in _names(function.__code__):
             if name in names:
                 names[name] = self.value(names[name])
         for cell, original in zip(cells, function.__closure__ or (), strict=True):
             cell.cell_contents = self.value(original.cell_contents)
-        rebuilt.__defaults__ = _inward(function.__defaults__)
+        rebuilt.__defaults__ = self.value(function.__defaults__)
         rebuilt.__kwdefaults__ = {
             name: self.value(value) for name, value in (function.__kwdefaults__ or {}).items()
         }
@@ -122,9 +122,7 @@ class _Rebuild:
     def module(self, module: types.ModuleType) -> Any:
         if module is not math and _left_alone(module.__name__):
             return module
-        if id(module) not in self.done:
-            self.done[id(module)] = _Module(module, self)
-        return self.done[id(module)]
+        return self.done.setdefault(module, _Module(module, self))
 
 
 class _Module:
@@ -146,6 +144,8 @@ def _guarded(function: Function) -> Function:
             return _inward(function(*arguments))
         except (ValueError, OverflowError):
             # numpy's function of the same name returns the IEEE value of the exceptional case
+            if not hasattr(np, function.__name__):
+                raise
             return getattr(np, function.__name__)(*map(np.float64, arguments))
 
     return guarded
@@ -155,12 +155,8 @@ def _left_alone(module: str | None) -> bool:
     return (module or "").split(".")[0] in _LEFT_ALONE
 
 
-def _hashable(value: object) -> bool:
-    try:
-        hash(value)
-    except TypeError:
-        return False
-    return True
+def _is_intrinsic(value: object) -> bool:
+    return isinstance(value, Hashable) and value in PYTHON
 
 
 def _float64_constants(code: types.CodeType) -> types.CodeType:

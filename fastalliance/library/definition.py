@@ -47,6 +47,12 @@ def check_definition(model: Model) -> None:
         if not (isinstance(number, int | float) and math.isfinite(number) and number > 0):
             raise ModelError(f"{where}: {name} must be a positive number, got {number!r}")
     _check_kinds(where, "parameters", model.parameters, Parameter)
+    _check_kinds(where, "structure", model.structure, Parameter)
+    for size in model.structure:
+        if size.kind != "integer":
+            raise ModelError(
+                f"{where}: the size {size.name} in structure must be of kind 'integer'"
+            )
     _check_kinds(where, "output_variables", model.output_variables, Output)
     _check_kinds(where, "ratios", model.ratios, Ratio)
     if not model.output_variables:
@@ -99,7 +105,7 @@ def place(function: Callable[..., Any]) -> str:
 
 
 def _check_names(where: str, model: Model) -> None:
-    parameters = [p.name for p in model.parameters]
+    parameters = [p.name for p in model.inputs]
     outputs = [o.name for o in model.output_variables]
     for kind, names in (
         ("parameter", parameters),
@@ -140,7 +146,7 @@ def _check_names(where: str, model: Model) -> None:
 def describe(model: Model) -> str:
     """Return the model as text: summary, source, parameters and outputs as aligned tables."""
     rows = [("parameter", "default", "bounds", "unit", "meaning")]
-    for p in model.parameters:
+    for p in model.inputs:
         default = p.default if isinstance(p.default, str) else f"{p.default:g}"
         rows.append((p.name, default, p.bounds, p.unit, p.description))
     outputs = [("output", "kind", "", "unit", "meaning")]

@@ -61,6 +61,11 @@ class Model:
         same name where there is one.
     finished : callable ``(s) -> bool``, optional
         Whether the state can change no more; a block whose lanes are all finished stops early.
+    structure : sequence of Parameter
+        Sizes, of kind "integer": whole numbers that a study gives as ``structure={...}`` and that
+        may be axes of a design. Formulas see them in ``p`` as constants of the compiled kernel,
+        so that ``for i in range(p.members)`` unrolls; a field of the same name that `prepare`
+        returns stays one.
     switches : mapping of str to str
         Parameters whose value 0 switches a feature off, each with the field of ``p`` (of
         `prepare`'s result, where there is one) that is 0 then. Where the parameter is 0 in all of
@@ -91,17 +96,23 @@ class Model:
     cautions: Sequence[Caution] = ()
     ratios: Sequence[Ratio] = ()
     state_variables: Sequence[Output] | None = None
+    structure: Sequence[Parameter] = ()
     switches: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("parameters", "output_variables", "cautions", "ratios"):
+        for name in ("parameters", "output_variables", "cautions", "ratios", "structure"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         check_definition(self)
 
     @cached_property
     def given(self) -> type:
-        """The NamedTuple of the parameters' values."""
-        return namedtuple("Parameters", [p.name for p in self.parameters])
+        """The NamedTuple of the parameters' and sizes' values, which formulas see as ``p``."""
+        return namedtuple("Parameters", [p.name for p in self.inputs])
+
+    @property
+    def inputs(self) -> tuple[Parameter, ...]:
+        """Parameters, then sizes: the columns of a matrix of design points."""
+        return (*self.parameters, *self.structure)
 
     @cached_property
     def recorded(self) -> tuple[Output, ...]:
@@ -116,19 +127,25 @@ class Model:
         )
 
     def parameter(self, name: str, where: str = "") -> Parameter:
-        """Return the parameter `name`, or raise ParameterError with the nearest valid name."""
-        for parameter in self.parameters:
+        """Return the parameter or size `name`, or raise ParameterError with the nearest name."""
+        return self._find(self.inputs, name, where or "parameters", "parameter")
+
+    def _find(self, among: Sequence[Parameter], name: str, where: str, kind: str) -> Parameter:
+        for parameter in among:
             if parameter.name == name:
                 return parameter
-        names = [parameter.name for parameter in self.parameters]
+        if any(parameter.name == name for parameter in self.inputs):
+            right = "parameters" if kind == "structural input" else "structure"
+            raise ParameterError(f"{where}: give {name} of {self.name} under {right}")
+        names = [parameter.name for parameter in among]
         raise ParameterError(
-            f"{where or 'parameters'}: {self.name} has no parameter {name!r}"
-            f"{suggestion(name, names)}"
+            f"{where}: {self.name} has no {kind} {name!r}{suggestion(name, names)}"
         )
 
     def defaults(self) -> Any:
         """Return the default values as the tuple that formulas see as ``p``."""
-        return self.given(*(p.check(p.default, p.name) for p in self.parameters))
+        sizes = [int(p.check(p.default, p.name)) for p in self.structure]
+        return self.given(*(p.check(p.default, p.name) for p in self.parameters), *sizes)
 
     def resolve(self, values: Mapping[str, object]) -> dict[str, float]:
         """Return all parameters' values: `values` where given, else the defaults.
@@ -138,11 +155,20 @@ class Model:
         ParameterError
             An unknown name, a wrong type, or a value outside its bounds.
         """
+        return self._resolve(self.parameters, values, "parameters", "parameter")
+
+    def resolve_structure(self, values: Mapping[str, object]) -> dict[str, int]:
+        """Return all sizes: `values` where given, else the defaults; raises as `resolve`."""
+        sizes = self._resolve(self.structure, values, "structure", "structural input")
+        return {name: int(size) for name, size in sizes.items()}
+
+    def _resolve(
+        self, among: Sequence[Parameter], values: Mapping[str, object], where: str, kind: str
+    ) -> dict[str, float]:
         for name in values:
-            self.parameter(name)
+            self._find(among, name, where, kind)
         return {
-            p.name: p.check(values.get(p.name, p.default), f"{self.name}.{p.name}")
-            for p in self.parameters
+            p.name: p.check(values.get(p.name, p.default), f"{self.name}.{p.name}") for p in among
         }
 
     def formulas(self) -> dict[str, Formula]:

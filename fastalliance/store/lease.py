@@ -73,12 +73,7 @@ def holder(directory: Path, now: int | None = None) -> Owner | None:
 
     The age is that at `now`, in nanoseconds; by default, by this host's clock.
     """
-    while True:
-        generation, held = _latest(directory)
-        if not held:
-            return None
-        with contextlib.suppress(FileNotFoundError):  # released meanwhile: look again
-            return _read(directory / _name(generation), generation, now or time.time_ns())
+    return _look(directory, now or time.time_ns())[1]
 
 
 def running(directory: Path) -> Owner | None:
@@ -118,11 +113,11 @@ class Lease:
         run_id = uuid.uuid4().hex[:8]
         watch = _Watch()
         while True:
-            owner = holder(directory, files.server_time(scratch))
+            # The generation that was judged, not the latest by then: that may be another run's.
+            generation, owner = _look(directory, files.server_time(scratch))
             if owner is None or break_lock or watch.finds_gone(owner):
-                generation = _latest(directory)[0] + 1
-                if _create(directory, scratch, generation, run_id):
-                    return cls(directory, generation, run_id)
+                if _create(directory, scratch, generation + 1, run_id):
+                    return cls(directory, generation + 1, run_id)
                 break_lock = False  # somebody else was faster: that run is not to be broken
                 continue
             if watch.finds_alive(owner):
@@ -149,7 +144,8 @@ class Lease:
         self._stop.set()
         held = self.directory / _name(self.generation)
         with contextlib.suppress(OSError):
-            held.rename(held.with_suffix(".released"))
+            if is_held(self.directory, self.generation, self.run_id):
+                held.rename(held.with_suffix(".released"))
 
 
 class _Watch:
@@ -242,6 +238,16 @@ def _refusal(directory: Path, owner: Owner) -> str:
         f"{files.show(directory.parent.parent)} is in use by {owner} (refreshed {owner.age:.0f} s "
         "ago); wait for it, stop it, or take over with --break-lock"
     )
+
+
+def _look(directory: Path, now: int) -> tuple[int, Owner | None]:
+    """Return the highest generation and who holds it, if anybody."""
+    while True:
+        generation, held = _latest(directory)
+        if not held:
+            return generation, None
+        with contextlib.suppress(FileNotFoundError):  # released meanwhile: look again
+            return generation, _read(directory / _name(generation), generation, now)
 
 
 def _latest(directory: Path) -> tuple[int, bool]:

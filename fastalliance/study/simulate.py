@@ -186,7 +186,7 @@ def _run(
 
 def _point_coordinates(study: Study, point: int) -> list[Coordinate]:
     row = study.points(point, 1)[0]
-    columns = {parameter.name: i for i, parameter in enumerate(study.model.parameters)}
+    columns = {parameter.name: i for i, parameter in enumerate(study.model.inputs)}
     return [
         Coordinate(
             name,

@@ -184,11 +184,6 @@ class Study:
 
     def _check_optional(self) -> None:
         configuration, name = self.configuration, self.model.name
-        if configuration.structure:
-            key = next(iter(configuration.structure))
-            raise ConfigError(
-                f"{self._where(f'structure.{key}')}structure.{key}: {name} has no structural inputs"
-            )
         if configuration.keep.members:
             raise ConfigError(f"{self._where('keep.members')}keep.members: {name} has no members")
         if configuration.execution.executor != "threads":
@@ -225,19 +220,22 @@ class Study:
         return self._named(designs.integers_in_range, design, self.model, at="design")  # type: ignore[no-any-return]
 
     def _fixed(self) -> dict[str, float]:
-        given = self.configuration.parameters
-        for name in given:
-            path = f"parameters.{name}"
-            self._named(self.model.parameter, name, at=path)
-            self._named(
-                self.model.parameter(name).check, given[name], f"{self.model.name}.{name}", at=path
-            )
-            if name in self.coordinates:
-                raise DesignError(
-                    f"{self._where(path)}{name} is given both in parameters and in the design; "
-                    "drop one of them"
-                )
-        values = self.model.resolve(given)
+        model, configuration = self.model, self.configuration
+        given = {"parameters": configuration.parameters, "structure": configuration.structure}
+        resolve = {"parameters": model.resolve, "structure": model.resolve_structure}
+        for section, values in given.items():
+            for name, value in values.items():
+                path = f"{section}.{name}"
+                self._named(resolve[section], {name: value}, at=path)
+                if name in self.coordinates:
+                    raise DesignError(
+                        f"{self._where(path)}{name} is given both in {section} and in the design; "
+                        "drop one of them"
+                    )
+        values = {
+            **model.resolve(given["parameters"]),
+            **model.resolve_structure(given["structure"]),
+        }
         return {name: value for name, value in values.items() if name not in self.coordinates}
 
     def _check_step(self) -> None:
@@ -286,7 +284,7 @@ class Study:
 
     def points(self, first: int, count: int) -> Floats:
         """Return parameters of design points first, ..., as (point, parameter)."""
-        columns = {p.name: i for i, p in enumerate(self.model.parameters)}
+        columns = {p.name: i for i, p in enumerate(self.model.inputs)}
         matrix = np.empty((count, len(columns)))
         for name, value in self.fixed.items():
             matrix[:, columns[name]] = value
@@ -306,6 +304,7 @@ class Study:
         plain = self.configuration.to_plain()
         for name in _NOT_RESULTS:
             plain.pop(name, None)
+        sizes = {size.name for size in self.model.structure}
         source = self.design.source
         if self.design.kind == "grid":
             source = {"grid": {name: values.tolist() for name, values in self.coordinates.items()}}
@@ -315,7 +314,8 @@ class Study:
             **plain,
             "horizon": self.horizon,
             "dt": self.dt,
-            "parameters": self.fixed,
+            "parameters": {n: v for n, v in self.fixed.items() if n not in sizes},
+            "structure": {n: v for n, v in self.fixed.items() if n in sizes},
             "design": source if self.coordinates else None,
         }
 

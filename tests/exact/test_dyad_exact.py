@@ -13,7 +13,7 @@ import pytest
 from scipy.optimize import brentq
 
 import fastalliance as fa
-from tests.chance import LIMIT, SEED, z_of_difference, z_of_mean, z_of_variance
+from tests.chance import LIMIT, SEED, z_of_difference, z_of_mean, z_of_share, z_of_variance
 from tests.oracle.dyad import OUTPUTS
 
 PAIRED = ("trust", "engagement", "openness", "benefit", "private_value")
@@ -249,8 +249,8 @@ def test_x4_incidents_alone__share_of_favourable_ones():
     )["trust_a"].values
     probability = 1.0 - math.exp(-1.6 * 0.125)
     for value, expected in [(0.35, probability * 0.7), (0.65, probability * 0.3)]:
-        hits = np.isclose(trust, value, rtol=1e-12).astype(float)
-        assert abs(z_of_mean(hits, expected, math.sqrt(expected * (1 - expected)))) < LIMIT
+        hits = np.isclose(trust, value, rtol=1e-12).sum()
+        assert abs(z_of_share(hits, trust.size, expected)) < LIMIT
     assert np.mean(trust == 0.5) == pytest.approx(1.0 - probability, abs=0.01)
 
 
@@ -309,3 +309,25 @@ def test_noise__steps_are_independent():
         z = np.diff(trust, axis=0) / (0.3 * 0.5 * trust[:-1] * (1.0 - trust[:-1]))
         assert abs(z_of_variance(z[1], 1.0)) < LIMIT
         assert abs(z_of_mean(z[0] * z[1], 0.0, 1.0)) < LIMIT
+
+
+def test_noise__is_independent_of_incidents():
+    # One step with both: an incident takes 0.15 from a trust of 0.5, noise moves it by 0.0088 z,
+    # so that the two can be told apart.
+    parameters = {
+        "initial_trust": 0.5,
+        "trust_gain": 0.0,
+        "trust_loss": 0.0,
+        "trust_noise": 0.1,
+        "incident_rate": 1.6,
+    }
+    ends = fa.simulate("dyad", parameters=parameters, replicates=200_000, seed=SEED, horizon=0.125)
+    happened = ends["trust_a"].values < 0.425
+    probability = 1.0 - math.exp(-1.6 * 0.125)
+    assert abs(z_of_share(happened.sum(), happened.size, probability)) < LIMIT
+    for i in "ab":
+        undone = ends[f"trust_{i}"].values + np.where(happened, 0.15, 0.0)
+        z = (undone - 0.5) / (0.1 * math.sqrt(0.125) * 0.25)
+        for part in (z[happened], z[~happened]):
+            assert abs(z_of_mean(part, 0.0, 1.0)) < LIMIT
+            assert abs(z_of_variance(part, 1.0)) < LIMIT

@@ -53,17 +53,17 @@ def flips_of(path: Path, draw: random.Random, n: int) -> Iterator[int]:
 def test_flipped_bits__packed_chunk_raises_or_changes_nothing(tmp_path: Path) -> None:
     path = toy.unfinished(tmp_path / "run.zarr", [0, 1])
     expected = toy.tile_data(1).packed["statistics"]
-    raised = 0
+    messages = []
     handle = read(path)
     for bit in flips_of(path / "_run/statistics/c.1.0.0", random.Random(1), N_FLIPS):
         try:
             values = handle.read_packed("statistics", 1, 2)[0]
         except StoreError as error:
-            assert "statistics (tile 1) is damaged" in str(error)
-            raised += 1
+            messages.append(str(error))
         else:
             np.testing.assert_array_equal(values, expected, err_msg=f"bit {bit}")
-    assert raised > 0.9 * N_FLIPS
+    assert len(messages) > 0.9 * N_FLIPS
+    assert all("statistics (tile 1) is damaged" in text for text in messages)
 
 
 @pytest.mark.parametrize("checked", [True, False], ids=["our reader", "plain xarray"])
@@ -72,7 +72,7 @@ def test_flipped_bits__final_and_direct_chunks_raise_or_change_nothing(
 ) -> None:
     path = toy.finished(tmp_path / "run.zarr")
     source = read(path).zarr_store() if checked else path
-    raised = 0
+    messages = []
     draw = random.Random(2)
     for file in ("x_mean/c.0", "x/c.1.0", "trust/c.0"):
         name = file.partition("/")[0]
@@ -82,28 +82,29 @@ def test_flipped_bits__final_and_direct_chunks_raise_or_change_nothing(
             try:
                 with xr.open_zarr(source, consolidated=False, chunks=None) as dataset:
                     values = dataset[name].values
-            except StoreError as error:
-                assert checked
-                assert f"array {name} is damaged" in str(error)
-                raised += 1
-            except (RuntimeError, ValueError, MemoryError):
-                assert not checked
-                raised += 1
+            except (StoreError, RuntimeError, ValueError, MemoryError) as error:
+                messages.append(str(error))
+                named = isinstance(error, StoreError) and f"array {name} is damaged" in str(error)
+                if checked and not named:
+                    raise
             else:
                 np.testing.assert_array_equal(values, expected, err_msg=f"{file}, bit {bit}")
-    assert raised > 0.9 * N_FLIPS
+    assert len(messages) > 0.9 * N_FLIPS
 
 
 def test_flipped_bits__ledger_is_refused(tmp_path: Path) -> None:
     path = toy.unfinished(tmp_path / "run.zarr", [0, 1, 2])
     (rows,) = [p for p in (path / "_run/ledger").iterdir() if p.name != "zarr.json"]
+    messages = []
     for bit in flips_of(rows, random.Random(3), N_FLIPS):
         try:
             done = read(path).done.tolist()
         except StoreError as error:
-            assert "ledger" in str(error)
+            messages.append(str(error))
         else:
             assert done == [0, 1, 2], f"bit {bit}"
+    assert len(messages) > 0.9 * N_FLIPS
+    assert all("ledger" in text for text in messages)
 
 
 @pytest.mark.parametrize("damage", ["truncated", "deleted", "emptied"])
@@ -262,11 +263,9 @@ def test_full_disk__while_writing_stops_and_resumes(tmp_path: Path) -> None:
         ballast.unlink()
         with RunStore.open(path, toy.layout()) as store:
             assert store.missing().tolist() == [1, 2, 3, 4, 5]
-            ballast = fill(small, 64 * 1024)
+            ballast = fill(small, 16 * 1024)
             with pytest.raises(StoreError, match="No space left"):
                 toy.drive(store, 6)
-                fill(small, 0)
-                store.finalise(toy.slabs(store, 6))
         ballast.unlink()
         with RunStore.open(path, toy.layout()) as store:
             toy.drive(store, 6)

@@ -12,7 +12,8 @@ PACKAGE = ROOT / "fastalliance"
 
 # Higher layers may import lower ones; packages of one row do not import each other.
 LAYERS = [
-    {"cli", "__main__"},
+    {"__main__"},
+    {"cli"},
     {"bench", "export"},
     {"study", "plotting"},
     {"analysis", "executors", "store", "configuration"},

@@ -1,0 +1,51 @@
+"""The command `models`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from fastalliance.cli.exits import DONE
+
+if TYPE_CHECKING:
+    from fastalliance.library import Model
+
+
+def models(options: argparse.Namespace) -> int:
+    """List the built-in models, or show the parameters and outputs of one."""
+    from fastalliance import library
+    from fastalliance.cli.console import Column, show_table
+
+    if options.name is not None:
+        _show_model(library.get(options.name))
+        return DONE
+    rows = [(name, library.get(name).summary) for name in library.NAMES]
+    show_table((Column("model", whole=True), Column("what it is")), rows)
+    return DONE
+
+
+def _show_model(model: Model) -> None:
+    from fastalliance.cli.console import Column, print_line, print_text, show_table
+
+    print_text(f"{model.name}: {model.summary}.")
+    print_text(f"Source: {model.citation}.")
+    unit = model.time_unit
+    print_text(f"Study defaults: horizon {model.horizon:g} {unit}, dt {model.dt:g} {unit}.")
+    print_line()
+    parameters = [
+        (
+            p.name,
+            p.default if isinstance(p.default, str) else f"{p.default:g}",
+            p.bounds,
+            p.unit,
+            p.description,
+        )
+        for p in model.parameters
+    ]
+    numbers = (Column("default", right=True, whole=True), Column("bounds"))
+    last = (Column("unit", whole=True), Column("meaning"))
+    show_table((Column("parameter", whole=True), *numbers, *last), parameters)
+    print_line()
+    outputs = [(o.name, o.kind, o.unit, o.description) for o in model.output_variables]
+    outputs += [(r.name, "ratio", r.unit, r.description) for r in model.ratios]
+    show_table((Column("output", whole=True), Column("kind", whole=True), *last), outputs)

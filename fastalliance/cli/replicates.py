@@ -1,0 +1,187 @@
+"""Commands on single replicates: `simulate` a few, `replay` one of a study."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from fastalliance.cli.configurations import load_model
+from fastalliance.cli.exits import DONE, UsageError, printable
+from fastalliance.errors import ModelError, suggestion
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from fastalliance.library import Model
+
+_FIELDS = ("parameters", "structure", "replicates", "seed", "horizon", "dt")
+_MAX_COLUMNS = 5  # replicates shown one by one
+_MAX_TIMES = 500  # points of a drawn trajectory
+_MIN_TIMES = 50
+
+
+def simulate(options: argparse.Namespace) -> int:
+    """Simulate a few replicates of one parameter point and show every output."""
+    from fastalliance.study.simulate import simulate as run
+
+    _check_drawing(options)
+    model = _chosen_model(options)
+    fields = _fields(options)
+    every = _record_every(options, model, fields.get("horizon"), fields.get("dt"))
+    ds = run(model, **fields, record_every=every)
+    _show(ds, options)
+    return DONE
+
+
+def replay(options: argparse.Namespace) -> int:
+    """Run one replicate of a stored study again, the same bits as in the study."""
+    from fastalliance.cli.rebuilding import rebuild
+
+    _check_drawing(options)
+    study = rebuild(options.store, load_model(options))
+    every = _record_every(options, study.model, study.horizon, study.dt)
+    ds = study.replay(
+        point=_point(options.point), replicate=options.replicate, record_every=every
+    )
+    _show(ds, options)
+    return DONE
+
+
+def _check_drawing(options: argparse.Namespace) -> None:
+    if options.plot is None:
+        if options.every is not None:
+            raise UsageError("--every is the interval of drawn trajectories; give --plot too")
+        return
+    from fastalliance.plotting.figure import check_path
+
+    check_path(options.plot)
+
+
+def _chosen_model(options: argparse.Namespace) -> Model:
+    from fastalliance import library
+
+    given = load_model(options)
+    if given is None and options.model is None:
+        raise UsageError("give the name of a model, or --model-file FILE:NAME")
+    if given is None:
+        return library.get(options.model)
+    if options.model not in (None, given.name):
+        raise ModelError(f"--model-file gives the model {given.name!r}, not {options.model!r}")
+    return given
+
+
+def _fields(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the arguments of a simulation from --set and the options that name fields."""
+    from fastalliance.configuration.messages import Origin
+    from fastalliance.configuration.overrides import apply_overrides
+
+    data, origin = apply_overrides({}, Origin(), options.set)
+    for name in data:
+        if name not in _FIELDS:
+            raise UsageError(f"{origin.where(name)}: {_unknown_field(name, options)}")
+    for name in ("replicates", "seed", "horizon", "dt"):
+        value = getattr(options, name)
+        if value is not None:
+            data[name] = value
+    return data
+
+
+def _unknown_field(name: str, options: argparse.Namespace) -> str:
+    parameters = [parameter.name for parameter in _chosen_model(options).parameters]
+    if name in parameters:
+        return f"parameters are set as parameters.{name}=VALUE"
+    return f"a simulation has no field {printable(repr(name))}{suggestion(name, _FIELDS)}"
+
+
+def _record_every(
+    options: argparse.Namespace, model: Model, horizon: float | None, dt: float | None
+) -> float | None:
+    """Return the interval of records for a drawing: the given one, or at most 500 of them."""
+    if options.plot is None or options.every is not None:
+        every: float | None = options.every
+        return every
+    from fastalliance.study.checks import count_steps
+
+    step = float(dt or model.dt)
+    n_steps = count_steps(float(horizon or model.horizon), step)
+    divisors = (d for d in range(1, n_steps // _MIN_TIMES + 1) if n_steps % d == 0)
+    enough = next((d for d in divisors if n_steps // d <= _MAX_TIMES), 1)
+    return enough * step
+
+
+def _point(text: str) -> dict[str, Any] | int:
+    """Return what --point says: the number of a design point, or values by name."""
+    if text.strip().isdigit():
+        return int(text)
+    values: dict[str, Any] = {}
+    for item in text.split(","):
+        name, equals, value = (part.strip() for part in item.partition("="))
+        if not (name and equals and value):
+            raise UsageError(
+                f"--point must be a number, or NAME=VALUE,NAME=VALUE, got {printable(repr(text))}"
+            )
+        if name in values:
+            raise UsageError(f"--point gives {printable(name)} twice")
+        values[name] = _number_or_text(value)
+    return values
+
+
+def _number_or_text(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text  # the name of a choice
+
+
+def _show(ds: xr.Dataset, options: argparse.Namespace) -> None:
+    """Print what was run and every output, and draw the trajectories where asked."""
+    from fastalliance.cli.console import print_line
+
+    attrs = ds.attrs
+    n = ds.sizes["replicate"]
+    first = int(ds["replicate"][0])
+    which = f"replicate {first}" if n == 1 else f"{n:,} replicates"
+    unit = attrs["time_unit"]
+    print_line(
+        f"{attrs['model']}, {which}, seed {attrs['seed']}, horizon {attrs['horizon']:g} {unit}, "
+        f"dt {attrs['dt']:g} {unit}"
+    )
+    point = {str(name): c for name, c in ds.coords.items() if c.ndim == 0}
+    if point:
+        print_line("at " + ", ".join(f"{name} = {float(c):.12g}" for name, c in point.items()))
+    print_line()
+    _show_outputs(ds, {str(k): v for k, v in ds.data_vars.items() if v.dims == ("replicate",)})
+    if options.plot is not None:
+        from fastalliance.plotting import plot_trajectories
+
+        plot_trajectories(ds, path=options.plot)
+        print_line()
+        print_line(f"picture: {options.plot}")
+
+
+def _show_outputs(ds: xr.Dataset, outputs: Mapping[str, xr.DataArray]) -> None:
+    """Print a column for each of a few replicates, or statistics over many."""
+    import numpy as np
+
+    from fastalliance.cli.console import Column, number, show_table
+
+    unit = Column("unit")
+    replicates = ds["replicate"].values
+    if len(replicates) <= _MAX_COLUMNS:
+        heads = [f"replicate {r}" if len(replicates) == 1 else f"r {r}" for r in replicates]
+        rows = [
+            (name, *map(number, values.values), str(values.attrs.get("units", "1")))
+            for name, values in outputs.items()
+        ]
+        columns = [Column(head, right=True) for head in heads]
+        show_table((Column("output"), *columns, unit), rows)
+        return
+    rows = []
+    for name, values in outputs.items():
+        known = values.values[np.isfinite(values.values)]
+        spread = known.std(ddof=1) if known.size > 1 else np.nan
+        of = (known.mean(), spread, known.min(), known.max()) if known.size else (np.nan,) * 4
+        rows.append((name, *map(number, of), f"{known.size:,}", str(values.attrs["units"])))
+    heads = ("mean", "std", "min", "max", "count")
+    show_table((Column("output"), *(Column(head, right=True) for head in heads), unit), rows)

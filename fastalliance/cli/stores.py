@@ -1,0 +1,78 @@
+"""Commands on stores: `status`, `plot`, `export`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from fastalliance.cli.exits import DONE, UsageError, printable
+
+
+def status(options: argparse.Namespace) -> int:
+    """Show what a store holds and lacks, and who writes to it."""
+    from fastalliance.cli.console import show_pairs
+    from fastalliance.store import status as read_status
+    from fastalliance.study.plan import size_text
+
+    found = read_status(options.store)
+    share = found.n_done / found.n_tiles
+    versions = sorted(found.versions.items(), key=lambda item: item[0] != "fastalliance")
+    rows = [
+        ("store", str(found.path)),
+        ("state", "complete" if found.complete else "unfinished; run the study again to resume"),
+        ("tiles done", f"{found.n_done:,} of {found.n_tiles:,} ({share:.1%})"),
+        ("design points", "unknown" if found.n_points is None else f"{found.n_points:,}"),
+        ("being written by", "nobody" if found.owner is None else str(found.owner)),
+        ("started", found.started or "unknown"),
+        ("finished", found.finished or "no"),
+        ("on disk", size_text(found.n_bytes)),
+        ("configuration hash", found.configuration_hash[:16]),
+        ("versions", ", ".join(f"{name} {version}" for name, version in versions)),
+    ]
+    if found.n_invalid is not None:
+        rows.insert(4, ("invalid replicates", f"{found.n_invalid:,}"))
+    show_pairs(rows)
+    return DONE
+
+
+def plot(options: argparse.Namespace) -> int:
+    """Draw a stored result."""
+    from fastalliance.cli.console import print_line
+    from fastalliance.plotting import plot_study
+    from fastalliance.study.opening import open as open_store
+
+    store = options.store.rstrip("/")
+    path = options.to or str(Path(store).with_suffix(".png"))
+    ds = open_store(store)
+    plot_study(ds, output=options.output, at=_selection(options.at), path=path)
+    print_line(f"picture: {path}")
+    return DONE
+
+
+def export(options: argparse.Namespace) -> int:
+    """Write a stored result in a format of other programs."""
+    from fastalliance.cli.console import print_line
+    from fastalliance.export import check_target
+    from fastalliance.export import export as write
+    from fastalliance.study.opening import open as open_store
+
+    check_target(options.to, overwrite=options.overwrite)
+    ds = open_store(options.store)
+    paths = write(ds, options.to, replicates=options.replicates, overwrite=options.overwrite)
+    for path in paths:
+        print_line(f"wrote {path}")
+    return DONE
+
+
+def _selection(texts: list[str]) -> dict[str, float]:
+    """Return what --at says: values by axis."""
+    found: dict[str, float] = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        try:
+            found[name.strip()] = float(value)
+        except ValueError:
+            raise UsageError(
+                f"--at must be AXIS=VALUE with a number, got {printable(repr(text))}"
+            ) from None
+    return found
