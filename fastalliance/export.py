@@ -120,7 +120,8 @@ def check_target(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pa
     missing = [name for name in _NEEDS[target.suffix] if importlib.util.find_spec(name) is None]
     if missing:
         raise FastAllianceError(
-            f'writing {target.suffix} needs {", ".join(missing)}: pip install "fastalliance[export]"'
+            f"writing {target.suffix} needs {', '.join(missing)}: "
+            'pip install "fastalliance[export]"'
         )
     if target.is_dir():
         raise ConfigError(f"{str(target)!r} is a directory, not a file to write")

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from fastalliance.errors import ModelError
+from fastalliance.errors import ModelError, declared, is_name
 
 OutputKind = Literal["real", "binary", "count", "category", "time"]
 OUTPUT_KINDS: tuple[OutputKind, ...] = ("real", "binary", "count", "category", "time")
 
 
+@declared
 @dataclass(frozen=True)
 class Output:
     """One number that a model reports per replicate.
@@ -38,8 +39,7 @@ class Output:
     categories: Mapping[str, int] | None = None
 
     def __post_init__(self) -> None:
-        if not self.name.isidentifier():
-            raise ModelError(f"output name {self.name!r} must be a Python identifier")
+        _check_text("output", self.name, self.unit, self.description)
         if self.kind not in OUTPUT_KINDS:
             raise ModelError(
                 f"output {self.name}: kind must be one of {', '.join(OUTPUT_KINDS)}, "
@@ -50,6 +50,27 @@ class Output:
                 f"output {self.name}: categories are given exactly for kind 'category', "
                 f"got kind {self.kind!r} and categories {self.categories!r}"
             )
+        if self.categories is not None:
+            self._check_categories(self.categories)
+
+    def _check_categories(self, categories: Mapping[str, int]) -> None:
+        codes = list(categories.values())
+        if not codes:
+            raise ModelError(f"output {self.name}: categories is empty; name at least one")
+        for name, code in categories.items():
+            if not is_name(name):
+                raise ModelError(
+                    f"output {self.name}: category {name!r} must be a Python identifier"
+                )
+            if isinstance(code, bool) or not isinstance(code, int):
+                raise ModelError(
+                    f"output {self.name}: the code of category {name} must be a whole number, "
+                    f"got {code!r}"
+                )
+            if codes.count(code) > 1:
+                raise ModelError(
+                    f"output {self.name}: the code {code} stands for more than one category"
+                )
 
     @property
     def long_name(self) -> str:
@@ -57,6 +78,7 @@ class Output:
         return self.name.replace("_", " ")
 
 
+@declared
 @dataclass(frozen=True)
 class Ratio:
     """A pooled ratio of two outputs' sums over the replicates of a point.
@@ -69,3 +91,14 @@ class Ratio:
     denominator: str
     unit: str = "1"
     description: str = ""
+
+    def __post_init__(self) -> None:
+        _check_text("ratio", self.name, self.unit, self.description)
+
+
+def _check_text(what: str, name: object, unit: object, description: object) -> None:
+    if not is_name(name):
+        raise ModelError(f"{what} name {name!r} must be a Python identifier")
+    for field, text in (("unit", unit), ("description", description)):
+        if not isinstance(text, str):
+            raise ModelError(f"{what} {name}: {field} must be text, got {text!r}")

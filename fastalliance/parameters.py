@@ -6,15 +6,17 @@ import math
 import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeGuard
 
 import numpy as np
 
-from fastalliance.errors import ModelError, ParameterError, suggestion
+from fastalliance.errors import ModelError, ParameterError, declared, is_name, suggestion
 
 ParameterKind = Literal["real", "integer", "choice"]
+_MAX_INTEGER = 2**53  # kernels receive whole numbers as floats
 
 
+@declared
 @dataclass(frozen=True)
 class Parameter:
     """One parameter of a model.
@@ -54,18 +56,44 @@ class Parameter:
     allow_infinite: bool = False
 
     def __post_init__(self) -> None:
-        if not self.name.isidentifier():
+        if not is_name(self.name):
             raise ModelError(f"parameter name {self.name!r} must be a Python identifier")
+        where = f"parameter {self.name}"
+        for field in ("unit", "description"):
+            if not isinstance(getattr(self, field), str):
+                raise ModelError(f"{where}: {field} must be text, got {getattr(self, field)!r}")
         if self.kind not in ("real", "integer", "choice"):
-            raise ModelError(
-                f"parameter {self.name}: kind must be real, integer or choice, got {self.kind!r}"
-            )
+            raise ModelError(f"{where}: kind must be real, integer or choice, got {self.kind!r}")
         if (self.kind == "choice") != bool(self.choices):
-            raise ModelError(f"parameter {self.name}: choices are given exactly for kind 'choice'")
+            raise ModelError(f"{where}: choices are given exactly for kind 'choice'")
+        self._check_bounds(where)
+        self._check_codes(where)
         try:
             self.check(self.default, self.name)
         except ParameterError as error:
             raise ModelError(f"default of parameter {error}") from None
+
+    def _check_bounds(self, where: str) -> None:
+        low = self.lower if self.above is None else self.above
+        for bound in (self.lower, self.upper, low):
+            if not _is_number(bound) or math.isnan(bound):
+                raise ModelError(f"{where}: a bound must be a number, got {bound!r}")
+        if low > self.upper or (low == self.upper and self.above is not None):
+            raise ModelError(
+                f"{where}: no value lies between the bounds {low:g} and {self.upper:g}"
+            )
+
+    def _check_codes(self, where: str) -> None:
+        codes = list((self.choices or {}).values())
+        for name, code in (self.choices or {}).items():
+            if not is_name(name):
+                raise ModelError(f"{where}: choice {name!r} must be a Python identifier")
+            if not _is_number(code) or not math.isfinite(code):
+                raise ModelError(
+                    f"{where}: the code of choice {name} must be a number, got {code!r}"
+                )
+            if codes.count(code) > 1:
+                raise ModelError(f"{where}: the code {code:g} stands for more than one choice")
 
     @property
     def long_name(self) -> str:
@@ -106,11 +134,14 @@ class Parameter:
         """
         if self.choices:
             return self._check_choice(value, where)
-        if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        if not _is_number(value):
             raise ParameterError(f"{where} must be a number{self._in_unit()}, got {value!r}")
-        number = float(value)
-        if self.kind == "integer" and not number.is_integer():
-            raise ParameterError(f"{where} must be a whole number, got {number:g}")
+        try:
+            number = float(value)
+        except OverflowError:
+            raise ParameterError(f"{where} is beyond double precision") from None
+        if self.kind == "integer" and not (number.is_integer() and abs(number) <= _MAX_INTEGER):
+            raise ParameterError(f"{where} must be a whole number up to 2^53, got {number:g}")
         finite = math.isfinite(number) or (self.allow_infinite and number == math.inf)
         inside = self.lower <= number <= self.upper
         if self.above is not None:
@@ -124,7 +155,7 @@ class Parameter:
         assert self.choices is not None
         if isinstance(value, str) and value in self.choices:
             return float(self.choices[value])
-        if isinstance(value, int | float) and value in self.choices.values():
+        if _is_number(value) and value in self.choices.values():
             return float(value)
         hint = suggestion(value, self.choices) if isinstance(value, str) else ""
         raise ParameterError(
@@ -133,3 +164,7 @@ class Parameter:
 
     def _in_unit(self) -> str:
         return "" if self.unit == "1" else f" {self.unit.replace('1/', 'per ')}"
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)

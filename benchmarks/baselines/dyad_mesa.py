@@ -1,6 +1,6 @@
 """The dyad in Mesa 3: an agent per alliance, activated step by step.
 
-One agent per alliance, rather than one per partner, is the faster of the idiomatic choices.
+One agent per alliance, rather than one per partner, halves the number of agents.
 """
 
 from __future__ import annotations

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fastalliance.cli.exits import DONE
 
 if TYPE_CHECKING:
     from fastalliance.library import Model
+    from fastalliance.parameters import Parameter
 
 
 def models(options: argparse.Namespace) -> int:
@@ -32,20 +34,26 @@ def _show_model(model: Model) -> None:
     unit = model.time_unit
     print_text(f"Study defaults: horizon {model.horizon:g} {unit}, dt {model.dt:g} {unit}.")
     print_line()
-    parameters = [
-        (
-            p.name,
-            p.default if isinstance(p.default, str) else f"{p.default:g}",
-            p.bounds,
-            p.unit,
-            p.description,
-        )
-        for p in model.parameters
-    ]
-    numbers = (Column("default", right=True, whole=True), Column("bounds"))
-    last = (Column("unit", whole=True), Column("meaning"))
-    show_table((Column("parameter", whole=True), *numbers, *last), parameters)
+    _show_inputs("parameter", model.parameters)
+    if model.structure:
+        print_line()
+        _show_inputs("size (structure)", model.structure)
     print_line()
-    outputs = [(o.name, o.kind, o.unit, o.description) for o in model.output_variables]
-    outputs += [(r.name, "ratio", r.unit, r.description) for r in model.ratios]
-    show_table((Column("output", whole=True), Column("kind", whole=True), *last), outputs)
+    outputs = [
+        *((o.name, str(o.kind), o.unit, o.description) for o in model.output_variables),
+        *((r.name, "ratio", r.unit, r.description) for r in model.ratios),
+    ]
+    columns = (Column("output", whole=True), Column("kind", whole=True))
+    show_table((*columns, Column("unit", whole=True), Column("meaning")), outputs)
+
+
+def _show_inputs(title: str, inputs: Sequence[Parameter]) -> None:
+    from fastalliance.cli.console import Column, show_table
+
+    rows = []
+    for p in inputs:
+        default = p.default if isinstance(p.default, str) else f"{p.default:g}"
+        rows.append((p.name, default, p.bounds, p.unit, p.description))
+    columns = (Column(title, whole=True), Column("default", right=True, whole=True))
+    more = (Column("bounds"), Column("unit", whole=True), Column("meaning"))
+    show_table((*columns, *more), rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,9 +32,10 @@ def init(options: argparse.Namespace) -> int:
         raise ConfigError(f"{name} exists and is left as it is; choose another name") from None
     except OSError as error:
         raise FastAllianceError(f"{name}: cannot be written: {error.strerror}") from error
+    argument = shlex.quote(name)
     print(f"wrote {name}; next:")
-    print(f"  fastalliance plan {name}    # how large it is")
-    print(f"  fastalliance run {name}     # run it")
+    print(f"  fastalliance plan {argument}    # how large it is")
+    print(f"  fastalliance run {argument}     # run it")
     return DONE
 
 
@@ -54,11 +56,16 @@ def validate(options: argparse.Namespace) -> int:
 
     plan = load_study(options).plan()
     print(
-        f"ok: {plan.model}, {plan.points:,} points x {plan.replicates:,} replicates x "
-        f"{plan.steps:,} steps; store {size_text(plan.total_bytes)}, "
-        f"about {time_text(plan.seconds)} on {plan.threads} threads"
+        f"ok: {plan.model}, {_count(plan.points, 'point')} x "
+        f"{_count(plan.replicates, 'replicate')} x {_count(plan.steps, 'step')}; "
+        f"{size_text(plan.total_bytes)}, "
+        f"{time_text(plan.seconds)} on {plan.threads} threads"
     )
     return DONE
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def plan(options: argparse.Namespace) -> int:

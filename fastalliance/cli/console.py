@@ -7,7 +7,6 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -38,10 +37,9 @@ def show_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], title: 
     console = _console()
     if title:
         print_line(title, bold=True)
-    headed = any(column.title for column in columns)
     table = Table(
-        box=box.SIMPLE_HEAD if headed and console.is_terminal else None,
-        show_header=headed,
+        box=None,
+        show_header=any(column.title for column in columns),
         pad_edge=False,
         header_style="bold",
         padding=(0, 2, 0, 0),

@@ -14,7 +14,7 @@ from fastalliance.cli.exits import PROGRAM, UsageError
 Command = Callable[[argparse.Namespace], int]
 
 # Each command is the function of its name in a module of this package.
-_HOME = {
+COMMANDS = {
     "init": "configurations",
     "validate": "configurations",
     "plan": "configurations",
@@ -27,6 +27,7 @@ _HOME = {
     "models": "catalogue",
     "schema": "configurations",
     "doctor": "diagnosis",
+    "bench": "diagnosis",
 }
 
 _EPILOG = """\
@@ -73,7 +74,7 @@ def parse(arguments: Sequence[str]) -> tuple[Command, argparse.Namespace]:
     required = getattr(options, "required", None)
     if required and getattr(options, required) is None:
         command.error(f"the following arguments are required: {required.upper()}")
-    module = import_module(f"fastalliance.cli.{_HOME[options.command]}")
+    module = import_module(f"fastalliance.cli.{COMMANDS[options.command]}")
     function: Command = getattr(module, options.command)
     return function, options
 
@@ -252,18 +253,26 @@ def _add_others(add: Add) -> None:
     models.add_argument("name", metavar="NAME", nargs="?")
     add("schema", "print the JSON Schema of configurations, for editors")
     add("doctor", "check this installation and machine, and measure its speed")
+    bench = add("bench", "compare the kernel with NumPy and a plain numba loop")
+    bench.add_argument("--rounds", metavar="N", type=_count, default=7, help="default 7")
+    bench.add_argument(
+        "--tiny", action="store_true", help="show that everything runs, not how fast"
+    )
+    bench.add_argument("--to", metavar="DIRECTORY", help="write bench.json and bench.md there")
 
 
 def _threads(text: str) -> int | str:
     if text == "auto":
         return text
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be auto or a whole number >= 1, got {text!r}")
-    return number
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number >= 1, got {text!r}")
+    return int(text)
 
 
 def _whole(text: str) -> int:

@@ -57,7 +57,9 @@ def rebuild(url: str, model: Model | None) -> Study:
             ResultWarning,
             stacklevel=2,
         )
-    fields: dict[str, Any] = {name: configuration[name] for name in _FIELDS if name in configuration}
+    fields: dict[str, Any] = {
+        name: configuration[name] for name in _FIELDS if name in configuration
+    }
     return Study(chosen, design=_design(handle), **fields)
 
 

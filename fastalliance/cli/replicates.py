@@ -11,6 +11,8 @@ from fastalliance.cli.exits import DONE, UsageError, printable
 from fastalliance.errors import ModelError, suggestion
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import xarray as xr
 
     from fastalliance.library import Model
@@ -41,9 +43,7 @@ def replay(options: argparse.Namespace) -> int:
     _check_drawing(options)
     study = rebuild(options.store, load_model(options))
     every = _record_every(options, study.model, study.horizon, study.dt)
-    ds = study.replay(
-        point=_point(options.point), replicate=options.replicate, record_every=every
-    )
+    ds = study.replay(point=_point(options.point), replicate=options.replicate, record_every=every)
     _show(ds, options)
     return DONE
 
@@ -162,26 +162,32 @@ def _show(ds: xr.Dataset, options: argparse.Namespace) -> None:
 
 def _show_outputs(ds: xr.Dataset, outputs: Mapping[str, xr.DataArray]) -> None:
     """Print a column for each of a few replicates, or statistics over many."""
-    import numpy as np
-
     from fastalliance.cli.console import Column, number, show_table
 
-    unit = Column("unit")
     replicates = ds["replicate"].values
-    if len(replicates) <= _MAX_COLUMNS:
+    few = len(replicates) <= _MAX_COLUMNS
+    if few:
         heads = [f"replicate {r}" if len(replicates) == 1 else f"r {r}" for r in replicates]
-        rows = [
-            (name, *map(number, values.values), str(values.attrs.get("units", "1")))
-            for name, values in outputs.items()
-        ]
-        columns = [Column(head, right=True) for head in heads]
-        show_table((Column("output"), *columns, unit), rows)
-        return
+    else:
+        heads = ["mean", "std", "min", "max", "count"]
     rows = []
-    for name, values in outputs.items():
-        known = values.values[np.isfinite(values.values)]
-        spread = known.std(ddof=1) if known.size > 1 else np.nan
-        of = (known.mean(), spread, known.min(), known.max()) if known.size else (np.nan,) * 4
-        rows.append((name, *map(number, of), f"{known.size:,}", str(values.attrs["units"])))
-    heads = ("mean", "std", "min", "max", "count")
-    show_table((Column("output"), *(Column(head, right=True) for head in heads), unit), rows)
+    for name, variable in outputs.items():
+        values = variable.values
+        cells = [number(value) for value in values] if few else _statistics(values)
+        rows.append((name, *cells, str(variable.attrs.get("units", "1"))))
+    columns = (Column(head, right=True) for head in heads)
+    show_table((Column("output"), *columns, Column("unit")), rows)
+
+
+def _statistics(values: npt.NDArray[np.float64]) -> list[str]:
+    """Return mean, standard deviation, extremes and count of the values that are there."""
+    import numpy as np
+
+    from fastalliance.cli.console import number
+
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return [*["-"] * 4, "0"]
+    spread = known.std(ddof=1) if known.size > 1 else np.nan
+    numbers = (known.mean(), spread, known.min(), known.max())
+    return [*map(number, numbers), f"{known.size:,}"]

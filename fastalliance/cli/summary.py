@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,7 @@ from fastalliance.plotting.schema import (
 )
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import xarray as xr
 
     from fastalliance.cli.running import Watch
@@ -140,29 +142,36 @@ def _show_thresholds(ds: xr.Dataset, study: Study) -> None:
     if design.kind != "grid" or not is_binary(ds, output) or not 1 <= len(axes) <= 2:
         return
     found = crossing_along(ds.squeeze([d for d in design.dims if d not in axes]), output, axes[0])
+    digits = _digits(study.coordinates[axes[0]])
     print_line()
     if len(axes) == 1:
-        threshold, reach = _threshold(found)
+        threshold, reach = _threshold(found, digits)
         more = f" ({reach})" if reach else ""
         print_line(f"P({output}) crosses 1/2 at {axes[0]} {threshold}{more}")
         return
     second = axes[1]
     rows = [
-        (number(float(found[second][i])), *_threshold(found.isel({second: i})))
+        (number(float(found[second][i])), *_threshold(found.isel({second: i}), digits))
         for i in _spread(found.sizes[second])
     ]
     columns = (Column(second, right=True), Column(axes[0]), Column("95 % interval"))
     show_table(columns, rows, f"P({output}) crosses 1/2 at")
 
 
-def _threshold(found: xr.Dataset) -> tuple[str, str]:
+def _threshold(found: xr.Dataset, digits: int) -> tuple[str, str]:
     """Return a threshold and its interval as text."""
     flag = FLAGS[int(found["flag"])]
     if flag != "crossing":
         return _NO_CROSSING[flag], ""
     low, high = float(found["threshold_low"]), float(found["threshold_high"])
-    reach = f"{low:.4f} to {high:.4f}" if np.isfinite([low, high]).all() else ""
-    return f"{float(found['threshold']):.4f}", reach
+    reach = f"{low:.{digits}f} to {high:.{digits}f}" if np.isfinite([low, high]).all() else ""
+    return f"{float(found['threshold']):.{digits}f}", reach
+
+
+def _digits(axis: npt.NDArray[np.float64]) -> int:
+    """Return how many decimals show a hundredth of an axis' smallest step."""
+    step = float(np.diff(np.sort(axis)).min())
+    return max(2 - math.floor(round(math.log10(step), 6)), 0)
 
 
 def _spread(n: int) -> list[int]:

@@ -121,7 +121,8 @@ def run_interpreted(
     p = formulas["prepare"](parameters, dt) if model.prepare is not None else parameters
     s = formulas["init"](p, stream)
     for k in range(n_steps):
-        s = formulas["step"](s, p, stream, k, k * dt, dt)
+        random = formulas["draw"](p, stream, k) if model.draw is not None else stream
+        s = formulas["step"](s, p, random, k, k * dt, dt)
     return tuple(float(value) for value in formulas["outputs"](s, p))
 
 
@@ -140,7 +141,11 @@ def check_pieces(model: Model) -> None:
         _require(model, "prepare", hasattr(p, "_fields"), "a NamedTuple of constants", p)
     s = _call(model, "init", p, stream)
     _require(model, "init", _is_state(model, s), f"a {model.state.__name__}", s)
-    s = _call(model, "step", s, p, stream, 0, 0.0, model.dt)
+    random: Any = stream
+    if model.draw is not None:
+        random = _call(model, "draw", p, stream, 0)
+        _require(model, "draw", hasattr(random, "_fields"), "a NamedTuple of numbers", random)
+    s = _call(model, "step", s, p, random, 0, 0.0, model.dt)
     _require(model, "step", _is_state(model, s), f"a {model.state.__name__}", s)
     values = _call(model, "outputs", s, p)
     n_outputs = len(model.output_variables)
@@ -182,10 +187,12 @@ def blame(model: Model, namespace: Mapping[str, Any]) -> str:
     stream = _tuple([types.int64] * 4, Stream)
     state = _tuple([types.float64] * len(model.state._fields), model.state)
     p: Any = given
+    random: Any = stream
     steps: list[tuple[str, str, Callable[[], tuple[Any, ...]]]] = [
         ("prepare", "prepare", lambda: (given, types.float64)),
         ("init", "init", lambda: (p, stream)),
-        ("step", "step", lambda: (state, p, stream, types.int64, types.float64, types.float64)),
+        ("draw", "draw", lambda: (p, stream, types.int64)),
+        ("step", "step", lambda: (state, p, random, types.int64, types.float64, types.float64)),
         ("finished", "finished", lambda: (state,)),
         ("outputs", "final", lambda: (state, p)),
     ]
@@ -197,8 +204,11 @@ def blame(model: Model, namespace: Mapping[str, Any]) -> str:
         except numba.core.errors.NumbaError as error:
             where = place(getattr(model, formula))
             return f"numba cannot compile {formula} ({where}): {reason(error)}"
+        returned = namespace[name].overloads[arguments()].signature.return_type
         if formula == "prepare":
-            p = namespace[name].overloads[arguments()].signature.return_type
+            p = returned
+        elif formula == "draw":
+            random = returned
     return "numba cannot compile its driver"
 
 

@@ -87,11 +87,13 @@ def driver_fields(model: Model, literals: Literals) -> DriverFields:
         parameters=parameters,
         sizes=tuple(size.name for size in model.structure),
         constants=constants_class(model)._fields,
+        draws=draws_class(model)._fields if model.draw is not None else (),
         states=tuple(model.state._fields),
         recorded=tuple(variable.name for variable in model.recorded),
         n_outputs=len(model.output_variables),
         has_prepare=model.prepare is not None,
         has_finished=model.finished is not None,
+        keeps_nonfinite=model.keeps_nonfinite,
         literals=dict(literals),
     )
 
@@ -101,6 +103,16 @@ def constants_class(model: Model) -> Any:
     if model.prepare is None:
         return model.given
     return type(interpreted(model.prepare)(model.defaults(), model.dt))
+
+
+def draws_class(model: Model) -> Any:
+    """Return the NamedTuple class of what the model's `draw` returns; None without one."""
+    if model.draw is None:
+        return None
+    p = model.defaults()
+    if model.prepare is not None:
+        p = interpreted(model.prepare)(p, model.dt)
+    return type(interpreted(model.draw)(p, Stream(1, 2, 3, 0), 0))
 
 
 def _build(model: Model, literals: Literals) -> Any:
@@ -119,6 +131,7 @@ def _build(model: Model, literals: Literals) -> Any:
     namespace = {
         "Given": model.given,
         "Constants": constants_class(model),
+        "Draws": draws_class(model),
         "State": model.state,
         "Stream": Stream,
     } | {

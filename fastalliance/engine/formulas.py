@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dis
+import enum
 import hashlib
 import types
 from collections.abc import Callable, Iterator
@@ -16,37 +18,59 @@ from fastalliance.kernels.accelerate import inline
 
 Function = Callable[..., Any]
 _KERNELS = "fastalliance.kernels"
-_STANDARD = ("math", "numpy", "numba")
+_STANDARD = ("math", "numpy", "numba", "builtins", "typing")
 
 
 class UnresolvedError(Exception):
     """A formula refers to something whose value cannot be hashed."""
 
 
-def compiled(function: Function, tag: str, seen: dict[Function, Any] | None = None) -> Any:
+def compiled(function: Function, tag: str, seen: dict[Any, Any] | None = None) -> Any:
     """Return `function` as an inlined numba function, plain helpers that it calls included.
 
-    Helpers are found among its globals and closure cells, so that a model's file needs no numba
-    decorators. Formulas of :mod:`fastalliance.kernels` are used as they are. `tag` makes the
-    symbols of one model's formulas unlike another's: two cached drivers with equal symbols in one
-    process would call each other's code.
+    Helpers are found among its globals, closure cells and the modules that it names, so that a
+    model's file needs no numba decorators; a decorated one is compiled as the plain function.
+    Formulas of :mod:`fastalliance.kernels` are used as they are. `tag` makes the symbols of one
+    model's formulas unlike another's: two cached drivers with equal symbols in one process would
+    call each other's code.
     """
     seen = {} if seen is None else seen
+    function = _plain(function)
     if not isinstance(function, types.FunctionType):
         return function
     if function not in seen:
         names = dict(function.__globals__)
         clone = _clone(function, names, tag)
         seen[function] = inline(clone)
-        for name in _names(function.__code__):
-            value = names.get(name)
-            if isinstance(value, types.FunctionType):
-                names[name] = compiled(value, tag, seen)
-        if function.__closure__:
-            for cell, original in zip(clone.__closure__ or (), function.__closure__, strict=True):
-                value = original.cell_contents
-                cell.cell_contents = compiled(value, tag, seen)
+        for name in _globals(function.__code__):
+            if name in names:
+                names[name] = _ready(names[name], function.__code__, tag, seen)
+        for cell, original in zip(clone.__closure__ or (), function.__closure__ or (), strict=True):
+            cell.cell_contents = _ready(original.cell_contents, function.__code__, tag, seen)
     return seen[function]
+
+
+def _plain(value: Any) -> Any:
+    """Return the Python function of one that a user's file has decorated, else `value`."""
+    python = getattr(value, "py_func", value)
+    ours = str(getattr(python, "__module__", "")).startswith(_KERNELS)
+    return python if isinstance(python, types.FunctionType) and not ours else value
+
+
+def _ready(value: Any, code: types.CodeType, tag: str, seen: dict[Any, Any]) -> Any:
+    """Return what a compiled formula sees in the place of a global or a cell's content."""
+    if not isinstance(value, types.ModuleType) or _is_standard(value.__name__):
+        return compiled(value, tag, seen)
+    if value not in seen:
+        seen[value] = types.ModuleType(value.__name__)
+    for name in set(_attributes(code)) & set(vars(value)):
+        if not name.startswith("__"):
+            setattr(seen[value], name, _ready(getattr(value, name), code, tag, seen))
+    return seen[value]
+
+
+def _is_standard(module: str) -> bool:
+    return module.split(".")[0] in _STANDARD or module.startswith(_KERNELS)
 
 
 def _clone(function: types.FunctionType, names: dict[str, Any], tag: str) -> types.FunctionType:
@@ -73,9 +97,9 @@ def digest(functions: list[Function]) -> str:
         A referenced value has no stable representation.
     """
     sha = hashlib.sha256(_kernel_sources())
-    seen: set[int] = set()
+    seen: dict[Any, int] = {}
     for function in functions:
-        for part in _function_parts(function, seen):
+        for part in _function_parts(_plain(function), seen):
             sha.update(part.encode())
             sha.update(b"\0")
     return sha.hexdigest()
@@ -90,27 +114,42 @@ def _kernel_sources() -> bytes:
     return sha.digest()
 
 
-def _names(code: types.CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _names(constant)
+@cache
+def _globals(code: types.CodeType) -> tuple[str, ...]:
+    """Return the globals that code reads; `p.rate` reads no global `rate`."""
+    found = {
+        instruction.argval
+        for instruction in dis.get_instructions(code)
+        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME")
+    }
+    return tuple(sorted(found.union(*map(_globals, _nested(code)))))
 
 
-def _function_parts(function: Function, seen: set[int]) -> Iterator[str]:
-    if id(function) in seen:
-        yield "again"
+@cache
+def _attributes(code: types.CodeType) -> tuple[str, ...]:
+    """Return the attributes, and maybe globals, that code reads."""
+    return tuple(sorted(set(code.co_names).union(*map(_attributes, _nested(code)))))
+
+
+def _nested(code: types.CodeType) -> list[types.CodeType]:
+    return [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
+
+
+def _function_parts(function: Any, seen: dict[Any, int]) -> Iterator[str]:
+    if function in seen:
+        yield f"the function {seen[function]}"
         return
-    seen.add(id(function))
-    yield from _code_parts(function.__code__)
-    for value in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).items()):
-        yield from _value_parts(value, seen)
+    seen[function] = len(seen)
+    code = function.__code__
+    yield from _code_parts(code)
+    yield from _value_parts(function.__defaults__ or (), code, seen)
+    yield from _value_parts(tuple((function.__kwdefaults__ or {}).items()), code, seen)
     for cell in function.__closure__ or ():
-        yield from _value_parts(cell.cell_contents, seen)
-    for name in sorted(set(_names(function.__code__))):
+        yield from _value_parts(cell.cell_contents, code, seen)
+    for name in _globals(code):
         if name in function.__globals__:
             yield name
-            yield from _value_parts(function.__globals__[name], seen)
+            yield from _value_parts(function.__globals__[name], code, seen)
 
 
 def _code_parts(code: types.CodeType) -> Iterator[str]:
@@ -123,8 +162,12 @@ def _code_parts(code: types.CodeType) -> Iterator[str]:
             yield repr(constant)
 
 
-def _value_parts(value: object, seen: set[int]) -> Iterator[str]:
-    if value is None or isinstance(value, bool | int | float | complex | str | bytes):
+def _value_parts(value: Any, code: types.CodeType, seen: dict[Any, int]) -> Iterator[str]:
+    """Yield what determines a value; `code` tells which attributes of a module are read."""
+    value = _plain(value)
+    if isinstance(value, enum.Enum):
+        yield f"{value!r}"
+    elif value is None or isinstance(value, bool | int | float | complex | str | bytes):
         yield repr(value)
     elif isinstance(value, np.ndarray | np.generic):
         array = np.ascontiguousarray(value)
@@ -132,28 +175,35 @@ def _value_parts(value: object, seen: set[int]) -> Iterator[str]:
             raise UnresolvedError(f"an array of objects: {value!r}")
         yield f"{array.dtype.str} {array.shape} {hashlib.sha256(array.tobytes()).hexdigest()}"
     elif isinstance(value, tuple):
+        yield f"{type(value).__name__} of {len(value)}"
         for item in value:
-            yield from _value_parts(item, seen)
+            yield from _value_parts(item, code, seen)
+    elif isinstance(value, types.FunctionType) and not _is_standard(value.__module__ or ""):
+        yield from _function_parts(value, seen)
     elif isinstance(value, types.ModuleType):
-        if value.__name__.split(".")[0] not in _STANDARD and not value.__name__.startswith(
-            _KERNELS
-        ):
-            raise UnresolvedError(f"the module {value.__name__}")
-        yield value.__name__
-    elif getattr(value, "__module__", None) is not None:
-        yield from _named_parts(value, seen)
+        yield from _module_parts(value, code, seen)
     else:
-        raise UnresolvedError(repr(value))
+        yield _named_part(value)
 
 
-def _named_parts(value: Any, seen: set[int]) -> Iterator[str]:
-    module = str(value.__module__)
-    python_function = getattr(value, "py_func", value)
-    if module.startswith(_KERNELS) or module.split(".")[0] in ("builtins", *_STANDARD):
-        yield f"{module}.{getattr(value, '__qualname__', repr(value))}"
-    elif isinstance(python_function, types.FunctionType):
-        yield from _function_parts(python_function, seen)
-    elif isinstance(value, type) and issubclass(value, tuple) and hasattr(value, "_fields"):
-        yield f"{value.__name__}{value._fields}"
-    else:
-        raise UnresolvedError(repr(value))
+def _module_parts(
+    module: types.ModuleType, code: types.CodeType, seen: dict[Any, int]
+) -> Iterator[str]:
+    yield module.__name__
+    if _is_standard(module.__name__):
+        return
+    for name in _attributes(code):
+        if name in vars(module):
+            yield name
+            yield from _value_parts(getattr(module, name), code, seen)
+
+
+def _named_part(value: Any) -> str:
+    module = str(getattr(value, "__module__", "") or "")
+    if _is_standard(module):
+        return f"{module}.{getattr(value, '__qualname__', repr(value))}"
+    if isinstance(value, type) and issubclass(value, tuple) and hasattr(value, "_fields"):
+        return f"{value.__name__}{value._fields}{getattr(value, '_field_defaults', {})}"
+    if isinstance(value, type) and issubclass(value, enum.Enum):
+        return f"{value.__name__}{[(member.name, member.value) for member in value]}"
+    raise UnresolvedError(repr(value))

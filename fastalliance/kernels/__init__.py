@@ -7,13 +7,21 @@ IEEE 754 arithmetic and fused multiply-add.
 from __future__ import annotations
 
 from fastalliance.kernels.intrinsics import fma
-from fastalliance.kernels.philox import Stream, exponential, normals, philox4x32, uniforms
+from fastalliance.kernels.philox import (
+    Stream,
+    box_muller,
+    exponential,
+    normals,
+    philox4x32,
+    uniforms,
+)
 from fastalliance.kernels.vecmath import (
     clip01,
     exp,
     log,
     logistic,
-    logistic4,
+    logistic_base2,
+    logistic_base2_bounded,
     pow,
     sincospi,
     standard_logistic,
@@ -21,13 +29,15 @@ from fastalliance.kernels.vecmath import (
 
 __all__ = [
     "Stream",
+    "box_muller",
     "clip01",
     "exp",
     "exponential",
     "fma",
     "log",
     "logistic",
-    "logistic4",
+    "logistic_base2",
+    "logistic_base2_bounded",
     "normals",
     "philox4x32",
     "pow",

@@ -17,7 +17,6 @@ from fastalliance.kernels.intrinsics import bits_float, word
 from fastalliance.kernels.vecmath import minus_two_log, sincospi_small
 
 _EXPONENT_OF_1 = 0x3FF0000000000000
-_EXPONENT_OF_2 = 0x4000000000000000
 
 
 class Stream(NamedTuple):
@@ -102,12 +101,6 @@ def _uniform(high, low):
 
 
 @inline
-def _twice_uniform(high, low):
-    """Return 2 `_uniform`, exactly."""
-    return bits_float((high << 20) | (low >> 12) | _EXPONENT_OF_2) - (2.0 - 2.0**-52)
-
-
-@inline
 def uniforms(stream, purpose, step, member):
     """Return two independent uniforms strictly inside (0, 1).
 
@@ -125,12 +118,18 @@ def uniforms(stream, purpose, step, member):
 
 
 @inline
+def box_muller(u0, u1):
+    """Return two independent standard normals from two independent uniforms inside (0, 1)."""
+    radius = math.sqrt(minus_two_log(u0))
+    sine, cosine = sincospi_small(u1 + u1)
+    return radius * cosine, radius * sine
+
+
+@inline
 def normals(stream, purpose, step, member):
     """Return two independent standard normals (Box and Muller), addressed as `uniforms` are."""
-    w0, w1, w2, w3 = _words(stream, purpose, step, member)
-    radius = math.sqrt(minus_two_log(_uniform(w0, w1)))
-    sine, cosine = sincospi_small(_twice_uniform(w2, w3))
-    return radius * cosine, radius * sine
+    u0, u1 = uniforms(stream, purpose, step, member)
+    return box_muller(u0, u1)
 
 
 @inline

@@ -220,14 +220,26 @@ def logistic(x, midpoint, steepness):
 
 
 @inline
-def logistic4(y1, y2, y3, y4):
-    """Return 1 / (1 + exp(y)) for four exponents y = steepness * (midpoint - x)."""
-    return (
-        standard_logistic(-y1),
-        standard_logistic(-y2),
-        standard_logistic(-y3),
-        standard_logistic(-y4),
-    )
+def logistic_base2_bounded(y):
+    """Return 1 / (1 + 2^y) for abs(y) <= 1021; see `logistic_base2`."""
+    t = y + (_ROUND + 1023.0)
+    r = y - (t - (_ROUND + 1023.0))
+    # 2^r = (even + r odd) / (even - r odd), as in `standard_logistic`
+    square = r * r
+    even = fma(square, fma(square, 0.00022893122549276097, 0.05338217258555654), 1.0)
+    odd = fma(square, fma(square, 5.286947067369043e-06, 0.004624824043716434), 0.34657359027997264)
+    below = fma(-r, odd, even)
+    return below / fma(bits_float(float_bits(t) << 52), fma(r, odd, even), below)
+
+
+@inline
+def logistic_base2(y):
+    """Return 1 / (1 + 2^y), the logistic curve of an exponent that is scaled by log2(e) already.
+
+    Where the scale can be folded into constants it is cheaper than `logistic`. Exactly 0.5 at 0
+    and 1 below -55; above 1021 it stays at 4e-308.
+    """
+    return logistic_base2_bounded(_clamp(y, -1021.0, 1021.0))
 
 
 @inline

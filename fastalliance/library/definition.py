@@ -7,7 +7,8 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from fastalliance.errors import ModelError, suggestion
+from fastalliance.errors import ModelError, is_name
+from fastalliance.library.names import check_names
 from fastalliance.outputs import Output, Ratio
 from fastalliance.parameters import Parameter
 
@@ -17,44 +18,40 @@ if TYPE_CHECKING:
 _ARGUMENTS = {
     "prepare": ("p", "dt"),
     "init": ("p", "stream"),
+    "draw": ("p", "stream", "k"),
     "step": ("s", "p", "stream", "k", "t", "dt"),
     "outputs": ("s", "p"),
     "finished": ("s",),
     "fastest_rate": ("p",),
 }
-_SUFFIXES = (
-    "mean",
-    "std",
-    "stderr",
-    "min",
-    "max",
-    "quantile",
-    "count",
-    "low",
-    "high",
-    "share",
-    "path",
-)
-_RESERVED = ("point", "replicate", "time", "quantile", "member", "n_invalid")
+_KINDS: dict[str, type] = {
+    "parameters": Parameter,
+    "structure": Parameter,
+    "output_variables": Output,
+    "state_variables": Output,
+    "ratios": Ratio,
+}
+_TEXTS = ("summary", "citation", "time_unit")
 
 
 def check_definition(model: Model) -> None:
     """Raise ModelError where a piece is missing, names clash or a formula has the wrong arity."""
-    if not isinstance(model.name, str) or not model.name.isidentifier():
+    if not is_name(model.name):
         raise ModelError(f"model name {model.name!r} must be a Python identifier")
     where = f"model {model.name}"
+    for name in _TEXTS:
+        if not isinstance(getattr(model, name), str):
+            raise ModelError(f"{where}: {name} must be text, got {getattr(model, name)!r}")
     for name, number in (("horizon", model.horizon), ("dt", model.dt)):
         if not (isinstance(number, int | float) and math.isfinite(number) and number > 0):
             raise ModelError(f"{where}: {name} must be a positive number, got {number!r}")
-    _check_kinds(where, "parameters", model.parameters, Parameter)
-    _check_kinds(where, "structure", model.structure, Parameter)
+    for field, kind in _KINDS.items():
+        _check_kinds(where, field, getattr(model, field), kind)
     for size in model.structure:
         if size.kind != "integer":
             raise ModelError(
                 f"{where}: the size {size.name} in structure must be of kind 'integer'"
             )
-    _check_kinds(where, "output_variables", model.output_variables, Output)
-    _check_kinds(where, "ratios", model.ratios, Ratio)
     if not model.output_variables:
         raise ModelError(f"{where}: output_variables is empty; declare at least one fa.Output")
     fields = getattr(model.state, "_fields", None)
@@ -62,24 +59,19 @@ def check_definition(model: Model) -> None:
         raise ModelError(f"{where}: state must be a NamedTuple class with at least one field")
     for formula, arguments in _ARGUMENTS.items():
         _check_arity(where, formula, getattr(model, formula), arguments)
-    _check_names(where, model)
-    for parameter in model.switches:
-        model_names = [p.name for p in model.parameters]
-        if parameter not in model_names:
-            raise ModelError(
-                f"{where}: switches names the unknown parameter {parameter!r}"
-                f"{suggestion(parameter, model_names)}"
-            )
+    for caution in model.cautions:
+        _check_arity(where, "holds of a caution", caution.holds, ("p", "dt"))
+    check_names(where, model)
 
 
-def _check_kinds(where: str, field: str, items: Iterable[object], kind: type) -> None:
-    for item in items:
+def _check_kinds(where: str, field: str, items: Iterable[object] | None, kind: type) -> None:
+    for item in items or ():
         if not isinstance(item, kind):
             raise ModelError(f"{where}: {field} must hold fa.{kind.__name__} objects, got {item!r}")
 
 
 def _check_arity(where: str, name: str, function: Any, arguments: tuple[str, ...]) -> None:
-    optional = name in ("prepare", "finished", "fastest_rate")
+    optional = name in ("prepare", "draw", "finished", "fastest_rate")
     if function is None and optional:
         return
     if not callable(function):
@@ -102,45 +94,6 @@ def place(function: Callable[..., Any]) -> str:
     """Return the file and line of a formula, for messages."""
     code = getattr(_python(function), "__code__", None)
     return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(function)
-
-
-def _check_names(where: str, model: Model) -> None:
-    parameters = [p.name for p in model.inputs]
-    outputs = [o.name for o in model.output_variables]
-    for kind, names in (
-        ("parameter", parameters),
-        ("output", outputs + [r.name for r in model.ratios]),
-    ):
-        for name in names:
-            if names.count(name) > 1:
-                raise ModelError(f"{where}: the {kind} {name!r} is declared twice")
-            if name in _RESERVED or name.startswith("_"):
-                raise ModelError(f"{where}: the {kind} name {name!r} is reserved; choose another")
-    clash = set(parameters) & set(outputs)
-    if clash:
-        raise ModelError(
-            f"{where}: {sorted(clash)[0]!r} is both a parameter and an output; rename one"
-        )
-    for name in outputs:
-        for suffix in _SUFFIXES:
-            if f"{name}_{suffix}" in outputs:
-                raise ModelError(
-                    f"{where}: output {name}_{suffix} clashes with a statistic of output {name}"
-                )
-    for ratio in model.ratios:
-        for name in (ratio.numerator, ratio.denominator):
-            if name not in outputs:
-                raise ModelError(
-                    f"{where}: ratio {ratio.name} names the unknown output {name!r}"
-                    f"{suggestion(name, outputs)}"
-                )
-    for variable in model.state_variables or ():
-        states = list(model.state._fields)
-        if variable.name not in states:
-            raise ModelError(
-                f"{where}: state_variables names the unknown state {variable.name!r}"
-                f"{suggestion(variable.name, states)}"
-            )
 
 
 def describe(model: Model) -> str:

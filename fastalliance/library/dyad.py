@@ -11,12 +11,22 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from fastalliance.kernels import clip01, exp, fma, logistic, logistic4, normals, uniforms
+from fastalliance.kernels import (
+    box_muller,
+    clip01,
+    exp,
+    fma,
+    logistic,
+    logistic_base2,
+    logistic_base2_bounded,
+    uniforms,
+)
 from fastalliance.library.model import Caution, Model
 from fastalliance.outputs import Output
 from fastalliance.parameters import Parameter
 
 TRUST_NOISE, INCIDENTS = 0, 1  # purposes of draws
+LOG2_E = 1.4426950408889634
 
 
 class Constants(NamedTuple):
@@ -60,12 +70,21 @@ class Constants(NamedTuple):
     incident_size: float
     incident_favourable: float
     dissolution_engagement: float
-    dissolution_patience: float
+    patience_steps: float
     dt: float
 
 
+class Draws(NamedTuple):
+    """Uniforms of a step."""
+
+    noise0: float
+    noise1: float
+    incident: float
+    incident_kind: float
+
+
 class State(NamedTuple):
-    """State of one alliance; a dissolved one keeps it."""
+    """State of one alliance; a dissolved one keeps it (what only steps need moves on)."""
 
     trust_a: float
     trust_b: float
@@ -87,6 +106,8 @@ def prepare(p, dt):
     """Constants of a replicate."""
     trust_a = clip01(p.initial_trust + 0.5 * p.initial_trust_gap)
     trust_b = clip01(p.initial_trust - 0.5 * p.initial_trust_gap)
+    openness_scale = LOG2_E * p.openness_steepness  # responses are powers of 2
+    engagement_scale = LOG2_E * p.engagement_steepness
     return Constants(
         initial_trust_a=trust_a,
         initial_trust_b=trust_b,
@@ -94,12 +115,12 @@ def prepare(p, dt):
         initial_benefit=p.initial_benefit,
         initial_openness_a=logistic(trust_a, p.openness_midpoint, p.openness_steepness),
         initial_openness_b=logistic(trust_b, p.openness_midpoint, p.openness_steepness),
-        openness_offset=p.openness_steepness * p.openness_midpoint,
-        openness_slope=-p.openness_steepness,
+        openness_offset=openness_scale * p.openness_midpoint,
+        openness_slope=-openness_scale,
         openness_rate=dt / p.openness_time,
-        engagement_offset=p.engagement_steepness * p.engagement_midpoint,
-        engagement_trust_slope=-p.engagement_steepness * p.trust_weight,
-        engagement_benefit_slope=-p.engagement_steepness * (1.0 - p.trust_weight),
+        engagement_offset=engagement_scale * p.engagement_midpoint,
+        engagement_trust_slope=-engagement_scale * p.trust_weight,
+        engagement_benefit_slope=-engagement_scale * (1.0 - p.trust_weight),
         engagement_rate=dt / p.engagement_time,
         benefit_rate=dt / p.benefit_time,
         gain_step=p.trust_gain * dt,
@@ -126,9 +147,19 @@ def prepare(p, dt):
         incident_size=p.incident_size,
         incident_favourable=p.incident_favourable,
         dissolution_engagement=p.dissolution_engagement,
-        dissolution_patience=p.dissolution_patience - 1e-9,
+        patience_steps=_patience_steps(p.dissolution_patience - 1e-9, dt),
         dt=dt,
     )
+
+
+def _patience_steps(patience, dt):
+    """Return the smallest whole number c >= 1 with c dt >= patience."""
+    steps = math.ceil(patience / dt)
+    if (steps - 1.0) * dt >= patience:
+        steps -= 1.0
+    if steps * dt < patience:
+        steps += 1.0
+    return max(steps, 1.0)
 
 
 def init(p, stream):
@@ -156,7 +187,17 @@ def finished(s):
     return s.dissolved_step > 0.0
 
 
-def step(s, p, stream, k, t, dt):
+def draw(p, stream, k):
+    """Uniforms of the trust noise and of an incident."""
+    noise0, noise1, incident, incident_kind = 0.5, 0.5, 1.0, 1.0
+    if p.noise_scale > 0.0:
+        noise0, noise1 = uniforms(stream, TRUST_NOISE, k, 0)
+    if p.incident_probability > 0.0:
+        incident, incident_kind = uniforms(stream, INCIDENTS, k, 0)
+    return Draws(noise0, noise1, incident, incident_kind)
+
+
+def step(s, p, random, k, t, dt):
     """One explicit Euler-Maruyama step; numbers in comments are the steps of the model's page."""
     # 1 private emphasis and building effort
     private_a = clip01(
@@ -199,25 +240,23 @@ def step(s, p, stream, k, t, dt):
     change_a = fma(learning_a, gap_a, built * (1.0 - s.trust_a))
     change_b = fma(learning_b, gap_b, built * (1.0 - s.trust_b))
     if p.noise_scale > 0.0:
-        z0, z1 = normals(stream, TRUST_NOISE, k, 0)
-        noise_b = fma(p.noise_common, z0, p.noise_own * z1)
+        z0, z1 = box_muller(random.noise0, random.noise1)
+        z_b = fma(p.noise_common, z0, p.noise_own * z1)
         change_a = fma(p.noise_scale * s.trust_a * (1.0 - s.trust_a), z0, change_a)
-        change_b = fma(p.noise_scale * s.trust_b * (1.0 - s.trust_b), noise_b, change_b)
+        change_b = fma(p.noise_scale * s.trust_b * (1.0 - s.trust_b), z_b, change_b)
     if p.incident_probability > 0.0:
-        happens, kind = uniforms(stream, INCIDENTS, k, 0)
-        size = p.incident_size if happens < p.incident_probability else 0.0
-        favourable = kind < p.incident_favourable
-        change_a += size * (1.0 - s.trust_a if favourable else -s.trust_a)
-        change_b += size * (1.0 - s.trust_b if favourable else -s.trust_b)
+        size = p.incident_size if random.incident < p.incident_probability else 0.0
+        target = 1.0 if random.incident_kind < p.incident_favourable else 0.0
+        change_a = fma(size, target - s.trust_a, change_a)
+        change_b = fma(size, target - s.trust_b, change_b)
     trust_a = clip01(s.trust_a + change_a)
     trust_b = clip01(s.trust_b + change_b)
-    # 9 engagement, openness, benefit: four logistic responses share one division
-    engaged_a, engaged_b, open_a, open_b = logistic4(
-        _attraction(s.trust_a, s.benefit_a, p),
-        _attraction(s.trust_b, s.benefit_b, p),
-        fma(p.openness_slope, s.trust_a, p.openness_offset),
-        fma(p.openness_slope, s.trust_b, p.openness_offset),
-    )
+    # 9 engagement, openness, benefit
+    engaged_a = logistic_base2(_attraction(s.trust_a, s.benefit_a, p))
+    engaged_b = logistic_base2(_attraction(s.trust_b, s.benefit_b, p))
+    # at most 50 log2(e): trust and midpoint lie in 0..1, the steepness in 0..50
+    open_a = logistic_base2_bounded(fma(p.openness_slope, s.trust_a, p.openness_offset))
+    open_b = logistic_base2_bounded(fma(p.openness_slope, s.trust_b, p.openness_offset))
     open_a *= fma(-p.private_withholding, private_a, 1.0)
     open_b *= fma(-p.private_withholding, private_b, 1.0)
     engagement_a = fma(p.engagement_rate, engaged_a - s.engagement_a, s.engagement_a)
@@ -227,7 +266,7 @@ def step(s, p, stream, k, t, dt):
     # 11 dissolution, counted from the step's end
     interaction = math.sqrt(engagement_a * engagement_b)
     idle_steps = s.idle_steps + 1.0 if interaction < p.dissolution_engagement else 0.0
-    patient = idle_steps * dt < p.dissolution_patience or idle_steps < 1.0
+    dissolved_step = k + 1.0 if idle_steps >= p.patience_steps else 0.0
     alive = s.dissolved_step == 0.0
     return State(
         trust_a=trust_a if alive else s.trust_a,
@@ -249,14 +288,14 @@ def step(s, p, stream, k, t, dt):
         private_value_b=fma(p.private_step, taken_b, s.private_value_b)
         if alive
         else s.private_value_b,
-        interaction=interaction if alive else s.interaction,
-        idle_steps=idle_steps if alive else s.idle_steps,
-        dissolved_step=(0.0 if patient else k + 1.0) if alive else s.dissolved_step,
+        interaction=interaction,
+        idle_steps=idle_steps,
+        dissolved_step=dissolved_step if alive else s.dissolved_step,
     )
 
 
 def _attraction(trust, benefit, p):
-    """Exponent of the engagement response, -s (w T + (1 - w) B - m)."""
+    """Exponent of 2 of the engagement response, -s (w T + (1 - w) B - m) log2(e)."""
     return fma(
         p.engagement_trust_slope,
         trust,
@@ -406,8 +445,10 @@ MODEL = Model(
     state=State,
     prepare=prepare,
     init=init,
+    draw=draw,
     step=step,
     finished=finished,
+    keeps_nonfinite=True,
     outputs=outputs,
     output_variables=OUTPUTS,
     state_variables=OUTPUTS[:11],

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from fastalliance.errors import ParameterError, suggestion
+from fastalliance.errors import ModelError, ParameterError, declared, suggestion
 from fastalliance.library.definition import check_definition, describe
 from fastalliance.outputs import Output, Ratio
 from fastalliance.parameters import Parameter
 
 Formula = Callable[..., Any]
+_SEQUENCES = (
+    "parameters",
+    "output_variables",
+    "state_variables",
+    "cautions",
+    "ratios",
+    "structure",
+)
 
 
+@declared
 @dataclass(frozen=True)
 class Caution:
     """A condition on parameters and dt under which results deserve a warning.
@@ -26,7 +35,12 @@ class Caution:
     text: str
     holds: Formula
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.text, str) or not callable(self.holds):
+            raise ModelError("fa.Caution takes a text and a function (p, dt)")
 
+
+@declared
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Model:
     """A model of one alliance, written as scalar formulas.
@@ -54,11 +68,18 @@ class Model:
         Largest rate in 1/time; a dt with dt * rate > 1 is refused.
     cautions : sequence of Caution
         Conditions that deserve a warning.
+    keeps_nonfinite : bool
+        Whether `step` keeps a state that left the finite numbers outside them. True of sums and
+        relaxations; false where a clip such as ``max(0.0, x)`` could hide a NaN. Non-finite states
+        are then looked for at the end only, not after every step.
     ratios : sequence of Ratio
         Pooled ratios of outputs.
     state_variables : sequence of Output, optional
         The states that trajectories record (all, if not given); described like the output of the
         same name where there is one.
+    draw : callable ``(p, stream, k) -> NamedTuple``, optional
+        The random numbers of a step, which then replace ``stream`` in `step`. They are drawn in a
+        loop over lanes of their own, which is faster where a step is long.
     finished : callable ``(s) -> bool``, optional
         Whether the state can change no more; a block whose lanes are all finished stops early.
     structure : sequence of Parameter
@@ -91,7 +112,9 @@ class Model:
     outputs: Formula
     output_variables: Sequence[Output]
     prepare: Formula | None = None
+    draw: Formula | None = None
     finished: Formula | None = None
+    keeps_nonfinite: bool = False
     fastest_rate: Formula | None = None
     cautions: Sequence[Caution] = ()
     ratios: Sequence[Ratio] = ()
@@ -100,8 +123,22 @@ class Model:
     switches: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("parameters", "output_variables", "cautions", "ratios", "structure"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name in _SEQUENCES:
+            value = getattr(self, name)
+            if value is None and name == "state_variables":
+                continue
+            if isinstance(value, str) or not isinstance(value, Iterable):
+                raise ModelError(f"model {self.name}: {name} must be a list, got {value!r}")
+            object.__setattr__(self, name, tuple(value))
+        for caution in self.cautions:
+            if not isinstance(caution, Caution):
+                raise ModelError(
+                    f"model {self.name}: cautions must hold fa.Caution objects, got {caution!r}"
+                )
+        if not isinstance(self.switches, Mapping):
+            raise ModelError(
+                f"model {self.name}: switches must be a mapping of names, got {self.switches!r}"
+            )
         check_definition(self)
 
     @cached_property
@@ -176,6 +213,7 @@ class Model:
         named = {
             "prepare": self.prepare,
             "init": self.init,
+            "draw": self.draw,
             "step": self.step,
             "finished": self.finished,
             "outputs": self.outputs,

@@ -92,8 +92,8 @@ def checked_chunk(data: bytes, path: Path, info: ArrayInfo, what: str = "") -> n
         ) from None
 
 
-def missing_message(path: Path, name: str, what: str) -> str:
-    """Say that a chunk is missing which should be there."""
+def missing_message(path: Path, name: str, what: str = "") -> str:
+    """Say that a file of an array is missing which should be there."""
     of = f" ({what})" if what else ""
     return f"array {name}{of} is damaged: {files.show(path)} is missing; {RERUN}"
 

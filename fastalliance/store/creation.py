@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -32,13 +33,15 @@ FORMAT = "fastalliance-run"
 _FILES_NODE = ArrayInfo("files", "uint8", ("_files",), (0,), (1,))
 
 
-def create(path: Path, layout: Layout, attrs: Mapping[str, Any]) -> Lease:
+def create(path: Path, layout: Layout, attrs: Mapping[str, Any]) -> Lease | None:
     """Create a store at a free path and return the lease on it, held from its first moment.
+
+    None if the path is not free any more: another run was faster.
 
     Raises
     ------
     StoreError
-        Something else was created there meanwhile, or the file system refuses.
+        The file system refuses.
     """
     with files.os_errors(path, "creating the store"):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,8 +50,10 @@ def create(path: Path, layout: Layout, attrs: Mapping[str, Any]) -> Lease:
             lease = _build(draft, layout, attrs)
             fault_point("before-publish")
             draft.rename(path)  # refused where a directory with anything in it is by now
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(draft, ignore_errors=True)
+            if isinstance(error, OSError) and error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+                return None
             raise
         files.flush_directory(path.parent)
     lease.directory = Paths(path).lease

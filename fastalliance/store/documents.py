@@ -8,6 +8,7 @@ from typing import Any
 
 from fastalliance.errors import StoreError
 from fastalliance.store import files
+from fastalliance.store.chunks import RERUN, missing_message
 from fastalliance.store.creation import FORMAT, refusal
 from fastalliance.store.files import show
 from fastalliance.store.format import (
@@ -23,7 +24,6 @@ from fastalliance.store.paths import Paths, document
 from fastalliance.store.plain import from_plain
 
 SCHEMA_VERSION = 1
-_REMEDY = "restore it from a copy, or start the run anew with --overwrite"
 
 
 def load_attributes(paths: Paths) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def load_attributes(paths: Paths) -> dict[str, Any]:
     lacking = [name for name in (*REQUIRED_ATTRIBUTES, "complete") if name not in attrs]
     if lacking:
         raise StoreError(
-            f"{show(document(paths.root))} is damaged: it lacks {', '.join(lacking)}; {_REMEDY}"
+            f"{show(document(paths.root))} is damaged: it lacks {', '.join(lacking)}; {RERUN}"
         )
     return attrs
 
@@ -65,15 +65,15 @@ def load_run(paths: Paths) -> dict[str, Any]:
         run: dict[str, Any] = read_document(document(paths.run), "group")["attributes"]
     except FileNotFoundError:
         raise StoreError(
-            f"{show(document(paths.run))} is missing: the store is damaged; {_REMEDY}"
+            f"{show(document(paths.run))} is missing: the store is damaged; {RERUN}"
         ) from None
     if not _describes_run(run):
         raise StoreError(
-            f"{show(document(paths.run))} does not describe a run of fastalliance; {_REMEDY}"
+            f"{show(document(paths.run))} does not describe a run of fastalliance; {RERUN}"
         )
     for directory in (paths.ledger, paths.lease, paths.scratch):
         if not directory.is_dir():
-            raise StoreError(f"{show(directory)} is missing: the store is damaged; {_REMEDY}")
+            raise StoreError(f"{show(directory)} is missing: the store is damaged; {RERUN}")
     return run
 
 
@@ -107,13 +107,11 @@ def check_array(directory: Path, expected: ArrayInfo) -> None:
     try:
         found = parse_array(expected.name, read_document(path, "array"))
     except FileNotFoundError:
-        raise StoreError(
-            f"array {expected.name} is damaged: {show(path)} is missing; {_REMEDY}"
-        ) from None
+        raise StoreError(missing_message(path, expected.name)) from None
     if found != expected:
         raise StoreError(
             f"array {expected.name} is damaged: {show(path)} describes {found}, not {expected}; "
-            f"{_REMEDY}"
+            f"{RERUN}"
         )
 
 
@@ -121,5 +119,5 @@ def _absence(paths: Paths) -> str:
     if not paths.root.exists():
         return f"there is no store at {show(paths.root)}"
     if paths.run.is_dir():
-        return f"{show(document(paths.root))} is missing: the store is damaged; {_REMEDY}"
+        return f"{show(document(paths.root))} is missing: the store is damaged; {RERUN}"
     return refusal(paths.root)

@@ -95,6 +95,7 @@ class Lease:
         self.directory = directory
         self.generation = generation
         self.run_id = run_id
+        self._pid = os.getpid()
         self._stop = threading.Event()
 
     @classmethod
@@ -139,8 +140,8 @@ class Lease:
 
     def release(self) -> None:
         """Stop refreshing and let the next run in; harmless when repeated or when lost."""
-        if self._stop.is_set():
-            return
+        if self._stop.is_set() or os.getpid() != self._pid:
+            return  # a forked child that ends must not release its parent's lease
         self._stop.set()
         held = self.directory / _name(self.generation)
         with contextlib.suppress(OSError):

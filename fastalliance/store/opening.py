@@ -62,6 +62,8 @@ def open_for_run(path: Path, layout: Layout, allowed: Permissions) -> Opened:
     attrs = _first_attributes(layout)
     if free:
         lease = creation.create(path, layout, attrs)
+        if lease is None:
+            return _resume(path, layout, allowed)
     else:
         lease = creation.replace(path, layout, attrs, break_lock=allowed.break_lock)
     return Opened(attrs, _ledger(Paths(path), layout.n_tiles, lease), lease)

@@ -13,8 +13,10 @@ import numpy.typing as npt
 from fastalliance.errors import StoreError
 from fastalliance.store import files, lease
 from fastalliance.store.chunks import (
+    RERUN,
     check_present,
     check_tiles_present,
+    missing_message,
     packed_info,
     read_array,
     read_tiles,
@@ -234,15 +236,11 @@ def _arrays(paths: Paths, run: dict[str, Any], complete: bool) -> dict[str, Arra
         try:
             written = read_document(path, "array")
         except FileNotFoundError:
-            raise StoreError(
-                f"array {name} is damaged: {show(path)} is missing; restore it from a copy, or "
-                "start the run anew with --overwrite"
-            ) from None
+            raise StoreError(missing_message(path, name)) from None
         found[name] = parse_array(name, written)
         if structure_digest(written) != structure:
             raise StoreError(
-                f"array {name} is damaged: {show(path)} is not what was written; restore it from "
-                "a copy, or start the run anew with --overwrite"
+                f"array {name} is damaged: {show(path)} is not what was written; {RERUN}"
             )
     return found
 
@@ -252,7 +250,7 @@ def _check_foreign(paths: Paths, handle: StoreHandle) -> None:
     for name in files.names(paths.root):
         path = document(paths.root / name)
         if name != "_run" and name not in handle.arrays and path.exists():
-            parse_array(name, read_document(path, "array"))
+            parse_array(name, read_document(path, "array"), foreign=True)
 
 
 def _check_data(paths: Paths, handle: StoreHandle) -> None:

@@ -7,18 +7,18 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fastalliance.errors import DesignError, ParameterError
 from fastalliance.library.model import Model
+from fastalliance.parameters import Parameter
+from fastalliance.study.axes import axis_length, expand_axis, require_points, values_list
+from fastalliance.study.samples import Method, sample_axes, sample_source
 
 Floats = npt.NDArray[np.float64]
-Method = Literal["sobol", "latin_hypercube", "uniform"]
-METHODS: tuple[Method, ...] = ("sobol", "latin_hypercube", "uniform")
-MAX_POINTS = 2**32
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +39,9 @@ class Design:
     kind: str
     axes: dict[str, list[Any]]
     source: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        require_points(self.n_points, "the design")
 
     @property
     def dims(self) -> tuple[str, ...]:
@@ -70,17 +73,35 @@ class Design:
             parameter = model.parameter(name, f"design.{self.kind}")
             if not len(values):
                 raise DesignError(f"design.{self.kind}.{name} is empty; give at least one value")
-            numbers = [
-                parameter.check(value, f"design.{self.kind}.{name}[{i}] ({model.name}.{name})")
-                for i, value in enumerate(values)
-            ]
-            if self.kind == "grid" and len(set(numbers)) < len(numbers):
-                repeated = next(x for i, x in enumerate(numbers) if x in numbers[:i])
-                raise DesignError(f"design.grid.{name} holds {repeated:g} more than once")
-            checked[name] = np.array(numbers)
-        if self.n_points > MAX_POINTS:
-            raise DesignError(f"the design has {self.n_points:,} points; at most {MAX_POINTS:,}")
+            checked[name] = _checked(parameter, values, f"design.{self.kind}.{name}", model.name)
+            if self.kind == "grid":
+                _refuse_repeated(checked[name], f"design.grid.{name}")
         return checked
+
+
+def _checked(parameter: Parameter, values: Sequence[Any], where: str, model: str) -> Floats:
+    if parameter.kind == "real":
+        array = np.asarray(values)
+        if array.dtype.kind in "fiu":  # between good ends all are; a NaN would be one of them
+            try:
+                for end in (array.min(), array.max()):
+                    parameter.check(end, where)
+            except ParameterError:
+                pass  # named below, with its place
+            else:
+                return array.astype(np.float64)
+    return np.array(
+        [
+            parameter.check(value, f"{where}[{i}] ({model}.{parameter.name})")
+            for i, value in enumerate(values)
+        ]
+    )
+
+
+def _refuse_repeated(numbers: Floats, where: str) -> None:
+    distinct, counts = np.unique(numbers, return_counts=True)
+    if len(distinct) < len(numbers):
+        raise DesignError(f"{where} holds {distinct[counts.argmax()]:.12g} more than once")
 
 
 def grid(**axes: Sequence[float] | Floats) -> Design:
@@ -96,7 +117,7 @@ def grid(**axes: Sequence[float] | Floats) -> Design:
     >>> grid(initial_trust=[0.4, 0.5, 0.6], private_orientation=[0.0, 0.1]).n_points
     6
     """
-    lists = {name: _values(values, f"design.grid.{name}") for name, values in axes.items()}
+    lists = {name: values_list(values, f"design.grid.{name}") for name, values in axes.items()}
     return Design("grid", lists, {"grid": lists} if lists else {})
 
 
@@ -109,10 +130,16 @@ def table(points: Any) -> Design:
         The table is empty or its columns differ in length.
     """
     if not hasattr(points, "items"):
-        raise DesignError("design.table must be a mapping of columns or a DataFrame")
-    columns = {
-        str(name): _values(values, f"design.table.{name}") for name, values in points.items()
-    }
+        raise DesignError(
+            f"design.table must be a mapping of columns or a DataFrame, got {type(points).__name__}"
+        )
+    columns: dict[str, list[Any]] = {}
+    for name, values in points.items():
+        if not isinstance(name, str):
+            raise DesignError(f"design.table: a column's name must be text, got {name!r}")
+        if name in columns:
+            raise DesignError(f"design.table names the column {name!r} twice")
+        columns[name] = values_list(values, f"design.table.{name}")
     lengths = {name: len(values) for name, values in columns.items()}
     if not columns or not min(lengths.values()):
         raise DesignError("design.table is empty; give at least one row")
@@ -132,25 +159,27 @@ def read_table(path: Path) -> Design:
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = [row for row in csv.reader(file) if row]
+            reader = csv.reader(file)
+            rows = [(reader.line_num, row) for row in reader if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DesignError(f"design.table: cannot read {path}: {error}") from None
     if len(rows) < 2:
         raise DesignError(f"design.table: {path} has no rows below its header")
-    header = [name.strip() for name in rows[0]]
+    header = [name.strip() for name in rows[0][1]]
     if len(set(header)) < len(header):
         raise DesignError(f"design.table: {path} names a column twice: {', '.join(header)}")
-    for number, row in enumerate(rows[1:], 2):
+    for line, row in rows[1:]:
         if len(row) != len(header):
             raise DesignError(
-                f"design.table: {path}, row {number} has {len(row)} cells, the header {len(header)}"
+                f"design.table: {path}, line {line} has {len(row)} cells, the header {len(header)}"
             )
-    return table({name: [_cell(row[i]) for row in rows[1:]] for i, name in enumerate(header)})
+    cells = [row for _, row in rows[1:]]
+    return table({name: [_cell(row[i]) for row in cells] for i, name in enumerate(header)})
 
 
 def _cell(text: str) -> float | str:
     try:
-        return float(text)
+        return text.strip() if "_" in text else float(text)  # Python reads 1_0 as 10
     except ValueError:
         return text.strip()
 
@@ -185,92 +214,8 @@ def sample(
     >>> sample(8, ranges={"initial_trust": (0.0, 1.0)}, seed=1).n_points
     8
     """
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-        raise DesignError(f"design.sample.n must be a whole number >= 1, got {n!r}")
-    if method not in METHODS:
-        raise DesignError(
-            f"design.sample.method must be one of {', '.join(METHODS)}, got {method!r}"
-        )
-    if not ranges:
-        raise DesignError("design.sample.ranges is empty; give low and high for a parameter")
-    bounds = {}
-    for name, pair in ranges.items():
-        try:
-            low, high = (float(x) for x in pair)
-        except (TypeError, ValueError):
-            raise DesignError(
-                f"design.sample.ranges.{name} must be [low, high], got {pair!r}"
-            ) from None
-        if not (math.isfinite(low) and math.isfinite(high) and low < high):
-            raise DesignError(
-                f"design.sample.ranges.{name} must be finite with low < high, "
-                f"got [{low:g}, {high:g}]"
-            )
-        bounds[name] = (low, high)
-    unit = _unit_sample(int(n), len(bounds), method, seed)
-    axes = {
-        name: (low + (high - low) * unit[:, i]).tolist()
-        for i, (name, (low, high)) in enumerate(bounds.items())
-    }
-    source = {
-        "n": int(n),
-        "method": method,
-        "seed": int(seed),
-        "ranges": {name: list(pair) for name, pair in bounds.items()},
-    }
-    return Design("sample", axes, {"sample": source})
-
-
-def _unit_sample(n: int, dimensions: int, method: Method, seed: int) -> Floats:
-    from scipy.stats import qmc
-
-    if method == "uniform":
-        return np.random.default_rng(seed).random((n, dimensions))
-    if method == "latin_hypercube":
-        return np.asarray(qmc.LatinHypercube(dimensions, rng=seed).random(n))
-    sampler = qmc.Sobol(dimensions, rng=seed)
-    return np.asarray(
-        sampler.random_base2(math.ceil(math.log2(n)))[:n] if n > 1 else sampler.random(1)
-    )
-
-
-def expand_axis(axis: Any, where: str) -> list[Any]:
-    """Return the values of an axis: a list, or {linspace|arange|geomspace: [...]}.
-
-    Scalar arithmetic on purpose: NumPy's transcendentals change bits with the machine's SIMD.
-    """
-    if not isinstance(axis, Mapping):
-        return _values(axis, where)
-    (kind, arguments), *_ = axis.items()
-    start, stop, third = arguments
-    if kind == "arange":
-        count = math.ceil((stop - start) / third - 1e-9) if third else 0
-        if count < 1:
-            raise DesignError(f"{where}: arange [{start:g}, {stop:g}, {third:g}] is empty")
-        return [start + i * third for i in range(count)]
-    n = int(third)
-    if n < 1 or n != third:
-        raise DesignError(f"{where}: {kind} needs a whole number of points >= 1, got {third!r}")
-    if n == 1:
-        return [float(start)]
-    if kind == "linspace":
-        inner = [start + i * (stop - start) / (n - 1) for i in range(n - 1)]
-    else:
-        if not start * stop > 0:
-            raise DesignError(
-                f"{where}: geomspace needs two ends of one sign, got [{start:g}, {stop:g}]"
-            )
-        inner = [start * (stop / start) ** (i / (n - 1)) for i in range(n - 1)]
-    return [*map(float, inner), float(stop)]
-
-
-def _values(values: Any, where: str) -> list[Any]:
-    if isinstance(values, str | bytes) or not hasattr(values, "__len__"):
-        raise DesignError(f"{where} must be a list of values, got {values!r}")
-    array = np.asarray(values)
-    if array.ndim != 1:
-        raise DesignError(f"{where} must be one-dimensional, got shape {array.shape}")
-    return list(array.tolist()) if array.dtype.kind in "fiub" else list(values)
+    source = sample_source(n, ranges, method, seed)
+    return Design("sample", sample_axes(source), {"sample": source})
 
 
 def from_configuration(design: Mapping[str, Any] | None, folder: Path) -> Design:
@@ -278,6 +223,8 @@ def from_configuration(design: Mapping[str, Any] | None, folder: Path) -> Design
     if not design:
         return grid()
     if design.get("grid") is not None:
+        n_points = math.prod(axis_length(axis) for axis in design["grid"].values())
+        require_points(n_points, "design.grid")
         axes = {
             name: expand_axis(axis, f"design.grid.{name}") for name, axis in design["grid"].items()
         }

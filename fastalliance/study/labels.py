@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,8 @@ from fastalliance.library.model import Model
 from fastalliance.outputs import Output, Ratio
 from fastalliance.parameters import Parameter
 from fastalliance.store import ArraySpec, Coordinate, Layout
-from fastalliance.study.statistics import Statistics, Variable, describe
+from fastalliance.study.statistics import Statistics
+from fastalliance.study.summaries import Variable, describe
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -86,34 +87,34 @@ def design_coordinates(
 
 def final_spec(variable: Variable, tiling: Tiling, dims: tuple[str, ...]) -> ArraySpec:
     """Return the labelled array of a statistic, in chunks of whole slabs."""
-    shape, chunks = tiling.shape, (slab_rows(tiling), *tiling.shape[1:]) if tiling.shape else ()
+    shape, chunks = tiling.shape, slab_shape(tiling)
     if variable.extra_dim:
         dims, shape = (*dims, variable.extra_dim), (*shape, variable.extra_size)
         chunks = (*chunks, variable.extra_size)
     return ArraySpec(variable.name, dims, shape, chunks, variable.attrs)
 
 
-def slab_rows(tiling: Tiling) -> int:
-    """Return how many rows of the first dimension are labelled at a time, in whole boxes."""
-    box = tiling.box_shape[0]
-    per_row = math.prod(tiling.shape[1:])
-    boxes = max(_SLAB_POINTS // (per_row * box), 1)
-    return min(boxes * box, tiling.shape[0])
+def slab_shape(tiling: Tiling) -> tuple[int, ...]:
+    """Return the box of points that are labelled at a time: whole tiles, contiguous in C order."""
+    shape = list(tiling.box_shape)
+    room = max(_SLAB_POINTS // tiling.points_per_tile, 1)
+    for axis, n_boxes in reversed(list(enumerate(tiling.boxes_along))):
+        taken = min(n_boxes, room)
+        shape[axis] = min(taken * shape[axis], tiling.shape[axis])
+        if taken < n_boxes:
+            break
+        room //= n_boxes
+    return tuple(shape)
 
 
 def slabs(tiling: Tiling) -> Iterator[tuple[tuple[slice, ...], range]]:
     """Yield each slab's region and its boxes, in order."""
-    if not tiling.shape:
-        yield (), range(1)
-        return
-    rows = slab_rows(tiling)
-    per_row = tiling.n_boxes // tiling.boxes_along[0]
-    for low in range(0, tiling.shape[0], rows):
-        high = min(low + rows, tiling.shape[0])
-        first = low // tiling.box_shape[0]
-        last = -(-high // tiling.box_shape[0])
-        region = (slice(low, high), *(slice(0, n) for n in tiling.shape[1:]))
-        yield region, range(first * per_row, last * per_row)
+    first = 0
+    for slab in replace(tiling, box_shape=slab_shape(tiling), replicates=1):
+        lengths = [part.stop - part.start for part in slab.region]
+        n_boxes = math.prod(-(-n // b) for n, b in zip(lengths, tiling.box_shape, strict=True))
+        yield slab.region, range(first, first + n_boxes)
+        first += n_boxes
 
 
 def declarations(model: Model) -> dict[str, Any]:

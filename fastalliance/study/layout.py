@@ -14,7 +14,7 @@ from fastalliance.store import SCHEMA_VERSION, ArraySpec, Coordinate, Layout
 from fastalliance.store.provenance import environment
 from fastalliance.study import labels
 from fastalliance.study.plan import Plan
-from fastalliance.study.statistics import describe
+from fastalliance.study.summaries import describe
 
 if TYPE_CHECKING:
     from fastalliance.study.study import Study
@@ -135,7 +135,7 @@ def plan(study: Study, threads: int | None = None) -> Plan:
     per_point = sum(variable.extra_size for variable in statistics.variables())
     n_threads = thread_count(threads or study.configuration.execution.threads)
     tile_bytes = 8 * tiling.points_per_tile * tiling.replicates_per_tile
-    slab_points = math.prod((labels.slab_rows(tiling), *tiling.shape[1:])) if tiling.shape else 1
+    slab_points = math.prod(labels.slab_shape(tiling))
     return Plan(
         model=study.model.name,
         points=n_points,

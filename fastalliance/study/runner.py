@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,15 +13,15 @@ import numpy.typing as npt
 from fastalliance.engine import prepare_driver, run_points
 from fastalliance.errors import ConfigError, StoreError
 from fastalliance.executors import run_on_threads, thread_count
-from fastalliance.store import MemoryStore, RunStore, TileData, TileStore
+from fastalliance.store import MemoryStore, RunStore, TileData, TileStore, require_space
 from fastalliance.store.documents import load_attributes
 from fastalliance.store.location import locate
 from fastalliance.store.paths import Paths
 from fastalliance.study import labels, opening
+from fastalliance.study.axes import require_memory
 from fastalliance.study.checks import warn_invalid
 from fastalliance.study.interrupts import Interrupts
 from fastalliance.study.layout import layout
-from fastalliance.study.plan import size_text
 from fastalliance.study.progress import ProgressLike, make_progress
 from fastalliance.study.results import final_slabs
 from fastalliance.study.statistics import Statistics
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 _RECORD_SECONDS = 2.0  # between two ledger files
-_MEMORY_LIMIT = 0.8  # share of the free memory that a result in memory may take
 
 
 @dataclass(frozen=True)
@@ -143,6 +141,7 @@ def run(study: Study, options: RunOptions) -> xr.Dataset:
     """Run `study` to the end, or resume it, and return its dataset."""
     if options.executor != "threads":
         raise ConfigError(f"executor must be threads in this version, got {options.executor!r}")
+    _require_room(study, options)
     tiling = _tiling(study, options)
     plan = layout(study, tiling)
     with ExitStack() as stack:
@@ -181,7 +180,6 @@ def _stored_attributes(store: str) -> dict[str, Any] | None:
 
 def _open_store(study: Study, options: RunOptions, plan: Layout) -> TileStore:
     if options.store is None:
-        _require_memory(study)
         return MemoryStore(plan)
     return RunStore.open(
         options.store,
@@ -193,29 +191,22 @@ def _open_store(study: Study, options: RunOptions, plan: Layout) -> TileStore:
     )
 
 
-def _require_memory(study: Study) -> None:
-    needed = study.plan().memory_bytes + study.plan().total_bytes
-    free = _free_memory()
-    if free is not None and needed > _MEMORY_LIMIT * free:
-        raise ConfigError(
-            f"the result takes about {size_text(needed)} of memory, {size_text(free)} are free; "
-            "give a store, keep less, or make the design smaller"
-        )
-
-
-def _free_memory() -> int | None:
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    found = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
-    return int(found[0]) * 1024 if found else None
+def _require_room(study: Study, options: RunOptions) -> None:
+    """Refuse what memory or the disk cannot hold, before anything is computed or written."""
+    plan = study.plan()
+    if options.store is None:
+        advice = "give a store, keep less, or make the design smaller"
+        require_memory(plan.memory_bytes + plan.total_bytes, "the result", advice)
+        return
+    require_memory(plan.memory_bytes, "the run", "use fewer threads or keep less")
+    if not Paths(locate(options.store)).root.exists():
+        require_space(locate(options.store), 2 * plan.total_bytes)
 
 
 def _run_tiles(study: Study, tiling: Tiling, store: TileStore, options: RunOptions) -> None:
     missing = store.missing()
     plan = study.plan()
-    store.require_space(2 * plan.total_bytes)
+    store.require_space(plan.total_bytes + plan.total_bytes * len(missing) // tiling.n_tiles)
     statistics = study.statistics(tiling)
     runner = TileRunner(study, tiling, statistics, store)
     prepare_driver(study.model, study.points(0, 1))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import random
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +19,7 @@ import pytest
 import xarray as xr
 
 from fastalliance.errors import StoreError
-from fastalliance.store import RunStore, lease, process, read, status
+from fastalliance.store import RunStore, creation, files, lease, process, read, status
 from fastalliance.store.lease import Lease
 from tests.faults import toy
 
@@ -343,6 +345,79 @@ def test_too_little_space__is_refused_with_what_is_needed(tmp_path: Path) -> Non
     assert "run.zarr" in one_line(error)
 
 
+def test_interrupt__while_replacing_puts_the_old_store_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = toy.finished(tmp_path / "run.zarr")
+    before = toy.values_hash(path)
+
+    def interrupt(name: str) -> None:
+        if name == "during-replace":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(creation, "fault_point", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        RunStore.open(path, toy.layout(), overwrite=True)
+    assert os.listdir(tmp_path) == ["run.zarr"]
+    assert toy.values_hash(path) == before
+    RunStore.open(path, toy.layout()).close()
+
+
+@pytest.mark.parametrize("age", [0.0, 2 * files.ORPHAN_AGE])
+def test_replacing__by_another_host_is_waited_for_or_undone(tmp_path: Path, age: float) -> None:
+    path = toy.finished(tmp_path / "run.zarr")
+    aside = tmp_path / f".run.zarr.replaced-{'0' * 12}-4711-1f-0"
+    path.rename(aside)
+    draft = tmp_path / f".run.zarr.creating-{'0' * 12}-4711-1f-0"
+    draft.mkdir()
+    for left in (aside, draft):
+        os.utime(left, (time.time() - age,) * 2)
+    if age:
+        assert RunStore.open(path, toy.layout()).complete
+        assert os.listdir(tmp_path) == ["run.zarr"]
+    else:
+        with pytest.raises(StoreError, match="is being replaced by another process"):
+            RunStore.open(path, toy.layout())
+        assert set(os.listdir(tmp_path)) == {aside.name, draft.name}
+
+
+def test_scratch__keeps_what_living_processes_write(tmp_path: Path) -> None:
+    path = toy.unfinished(tmp_path / "run.zarr", [0])
+    scratch = path / "_run/scratch"
+    living = f"part-{process.token()}-99"
+    dead = f"part-{process.host_tag()}-{os.getpid()}-1-5"
+    elsewhere = f"part-{'0' * 12}-4711-1f-0"
+    for name in (living, dead, elsewhere):
+        (scratch / name).write_text("")
+    RunStore.open(path, toy.layout()).close()
+    assert set(os.listdir(scratch)) == {"zarr.json", living, elsewhere}
+
+
+def test_file_system_without_hard_links__still_leases_exclusively(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    path = tmp_path / "run.zarr"
+    with RunStore.open(path, toy.layout()) as store:
+        with pytest.raises(StoreError, match="in use by"):
+            RunStore.open(path, toy.layout())
+        toy.drive(store, 6)
+    scratch = path / "_run/scratch"
+    assert not files.create_exclusively(path / "zarr.json", b"", scratch)
+    assert toy.values_hash(path) == toy.values_hash(toy.finished(tmp_path / "other.zarr"))
+
+
+def test_ledger_of_absurd_length__is_refused_unread(tmp_path: Path) -> None:
+    path = toy.unfinished(tmp_path / "run.zarr", [0])
+    with (path / "_run/ledger/long-000000.json").open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(StoreError, match="too long for a ledger"):
+        read(path)
+
+
 # Leases ---------------------------------------------------------------------------------------
 
 
@@ -451,6 +526,19 @@ def test_lease__taken_over_stops_the_first_run(tmp_path: Path) -> None:
     assert toy.values_hash(path) == toy.values_hash(toy.finished(tmp_path / "other.zarr"))
 
 
+def test_lease__is_not_released_by_a_forked_child(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run.zarr"
+    with RunStore.open(path, toy.layout()) as store:
+        with monkeypatch.context() as child:
+            child.setattr(os, "getpid", lambda: -1)
+            assert store._lease is not None
+            store._lease.release()
+        with pytest.raises(StoreError, match="in use by"):
+            RunStore.open(path, toy.layout())
+
+
 def test_lease__of_a_replaced_store_is_lost(tmp_path: Path) -> None:
     path = tmp_path / "run.zarr"
     first = RunStore.open(path, toy.layout())
@@ -478,12 +566,55 @@ def test_lease__damaged_counts_as_held_by_somebody_unknown(
     RunStore.open(path, toy.layout(), break_lock=True).close()
 
 
+def test_creation__by_many_at_once_is_one_s_and_refused_to_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "run.zarr"
+    opened: list[RunStore] = []
+    refused: list[str] = []
+    barrier = threading.Barrier(6)
+
+    def create() -> None:
+        barrier.wait()
+        try:
+            opened.append(RunStore.open(path, toy.layout()))
+        except StoreError as error:
+            refused.append(str(error))
+
+    threads = [threading.Thread(target=create) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(opened) == 1
+    assert len(refused) == 5
+    assert all(f"in use by process {os.getpid()}" in text for text in refused)
+    assert os.listdir(tmp_path) == ["run.zarr"]
+    opened[0].close()
+
+
+def test_lease__of_a_run_that_finishes_while_we_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = toy.unfinished(tmp_path / "run.zarr", [0])
+    acquire = Lease.acquire
+
+    def acquire_late(*places: Path, break_lock: bool = False) -> Lease:
+        monkeypatch.setattr(Lease, "acquire", acquire)
+        toy.finished(path)
+        return acquire(*places, break_lock=break_lock)
+
+    monkeypatch.setattr(Lease, "acquire", acquire_late)
+    with RunStore.open(path, toy.layout()) as store:
+        assert store.complete
+        assert store.missing().size == 0
+    assert status(path).owner is None
+
+
 def test_lease__of_many_takers_one_wins(tmp_path: Path) -> None:
     directory, scratch = tmp_path / "lease", tmp_path / "scratch"
     directory.mkdir()
     scratch.mkdir()
     dead = {"token": f"{process.host_tag()}-{os.getpid()}-1", "run_id": "dead"}
-    for round_ in range(20):
+    for round_ in range(10):
         for old in directory.iterdir():
             old.unlink()
         content = {"host": "h", "pid": os.getpid(), "started": "then", **dead}

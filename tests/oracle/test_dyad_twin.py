@@ -223,6 +223,36 @@ def test_dissolution__patience_on_and_off_the_grid(patience, dt):
     assert_replicate_is_twin(dataset, twin)
 
 
+@pytest.mark.parametrize(
+    ("parameters", "success"),
+    [
+        ({"initial_trust": 0.56, "initial_trust_gap": 0.3}, 1.0),
+        ({"initial_trust": 0.56, "initial_trust_gap": -0.3}, 1.0),
+        ({"initial_trust": 0.45, "initial_trust_gap": 0.3}, 0.0),
+        ({"initial_trust": 0.45, "initial_trust_gap": -0.3}, 0.0),
+        # Dissolved at once, at full trust.
+        ({"initial_trust": 0.9, "dissolution_engagement": 1.0, "dissolution_patience": 0.0}, 0.0),
+    ],
+)
+def test_success__by_the_mean_trust_of_the_living(parameters, success):
+    twin = dyad.simulate(parameters, seed=21, instance=0, horizon=0.25)
+    assert twin["success"] == success
+    dataset = fa.simulate("dyad", parameters=parameters, replicate=0, seed=21, horizon=0.25)
+    assert_replicate_is_twin(dataset, twin)
+
+
+@pytest.mark.parametrize("initial_trust", [0.2, 0.5])
+def test_dissolution__of_most_or_all_replicates(initial_trust):
+    # More than a block of lanes each, which may stop early only where every lane has ended.
+    parameters = {"initial_trust": initial_trust, "trust_noise": 0.2}
+    dataset = fa.simulate("dyad", parameters=parameters, replicates=130, seed=20)
+    twins = [dyad.simulate(parameters, seed=20, instance=r) for r in range(130)]
+    for r, twin in enumerate(twins):
+        assert_replicate_is_twin(dataset.isel(replicate=r), twin)
+    ended = sum(twin["dissolved"] for twin in twins)
+    assert ended == 130 if initial_trust == 0.2 else 80 < ended < 130
+
+
 @pytest.mark.parametrize("duration", [0.0, 0.01, 0.12, 0.125, 0.13, 2.0, 2.05, 2.1])
 def test_building__duration_on_and_off_the_grid(duration):
     # Effort is spent in every step that starts before the duration is over.

@@ -75,7 +75,8 @@ CASES = {
     "fma": Case(kernels.fma, mixed(uniform(-2.0, 2.0), uniform(-2.0, 2.0), uniform(-2.0, 2.0))),
     "log": Case(kernels.log, mixed(exponents(-1022, 1023))),
     "logistic": Case(kernels.logistic, mixed(_Z, uniform(0.0, 1.0), uniform(0.0, 50.0))),
-    "logistic4": Case(kernels.logistic4, mixed(_Z, _Z, _Z, _Z), 4),
+    "logistic_base2": Case(kernels.logistic_base2, mixed(uniform(-1100.0, 1100.0))),
+    "logistic_base2_bounded": Case(kernels.logistic_base2_bounded, small(uniform(-1021.0, 1021.0))),
     "pow": Case(kernels.pow, mixed(exponents(-30, 30), uniform(-30.0, 30.0))),
     "sincospi": Case(kernels.sincospi, mixed(uniform(-4.0, 4.0)), 2),
     "standard_logistic": Case(kernels.standard_logistic, mixed(uniform(-750.0, 60.0))),
@@ -85,6 +86,7 @@ CASES = {
 RANDOM = {"uniforms": 2, "normals": 2, "exponential": 1}
 
 
+@cache
 def lane_loop(function: Any, n_arguments: int, n_results: int) -> Any:
     """Return ``run(results, arguments)``, a compiled loop that calls `function` lane by lane."""
     arguments = ", ".join(f"a{i}[lane]" for i in range(n_arguments))
@@ -95,6 +97,7 @@ def lane_loop(function: Any, n_arguments: int, n_results: int) -> Any:
     return _compiled("run(results, arguments)", lines, function=function)
 
 
+@cache
 def random_loop(name: str) -> Any:
     """Return ``run(results, key0, key1, low, high, purpose, step, member)``, a loop over `low`."""
     results = ", ".join(f"r{i}[lane]" for i in range(RANDOM[name]))

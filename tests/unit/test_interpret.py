@@ -89,7 +89,7 @@ response = make_formula(1.7)
 def step(s, p, stream, k, t, dt):
     z0, z1 = normals(stream, 0, k, 0)
     noise = p.noise * math.sqrt(dt) * (z0 + 0.5 * z1) if k % 2 == 0 else 0.0
-    change = p.gain * (response(s.trust) - s.trust) + 0.2 * helper(s.trust) * helper(t, scale=dt)
+    change = p.gain * (response(s.trust) - s.trust) + 0.1 * helper(s.trust) * helper(t, scale=dt)
     trust = clip01(s.trust + dt * change + noise + 1e-3 * jitted(s.trust))
     return State(trust=trust, n_steps=s.n_steps + 1.0)
 

@@ -6,6 +6,7 @@ import os
 import pickle
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,12 @@ from tests.faults import toy
 
 
 @pytest.fixture(params=["disk", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TileStore]:
     if request.param == "memory":
-        return MemoryStore(toy.layout())
-    opened = RunStore.open(tmp_path / "run.zarr", toy.layout())
-    request.addfinalizer(opened.close)
-    return opened
+        yield MemoryStore(toy.layout())
+    else:
+        with RunStore.open(tmp_path / "run.zarr", toy.layout()) as opened:
+            yield opened
 
 
 # What both kinds of store do ------------------------------------------------------------------
@@ -216,14 +217,14 @@ def test_final_arrays__may_be_written_in_slabs_that_cut_chunks(tmp_path: Path) -
 
 
 def test_write__from_many_threads(tmp_path: Path) -> None:
-    n_tiles = 60
+    n_tiles = 24
     path = tmp_path / "run.zarr"
     with RunStore.open(path, toy.layout(n_tiles)) as store:
         rows: list[tuple[int, str]] = []
 
         def work(first: int) -> None:
-            for tile in range(first, n_tiles, 4):
-                rows.append((tile, store.write(tile, toy.tile_data(tile))))
+            tiles = range(first, n_tiles, 4)
+            rows.extend([(tile, store.write(tile, toy.tile_data(tile))) for tile in tiles])
 
         threads = [threading.Thread(target=work, args=(first,)) for first in range(4)]
         for thread in threads:
@@ -413,7 +414,7 @@ def test_resume__another_tiling_is_refused(tmp_path: Path) -> None:
 def test_resume__a_newer_schema_is_refused_with_both_versions(tmp_path: Path) -> None:
     path = tmp_path / "run.zarr"
     RunStore.open(path, toy.layout(schema_version=2)).close()
-    with pytest.raises(StoreError, match="schema version 2, .* reads up to 1"):
+    with pytest.raises(StoreError, match=r"schema version 2, .* reads up to 1"):
         RunStore.open(path, toy.layout())
 
 

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import llvmlite.binding as llvm
@@ -80,6 +81,10 @@ def standard_logistic(z: Any) -> Any:
     return 1 / (1 + mpmath.exp(-z))
 
 
+def logistic_base2(y: Any) -> Any:
+    return 1 / (1 + mpmath.power(2, y))
+
+
 def wide(rng: np.random.Generator, n: int) -> Array:
     return rng.choice([-1.0, 1.0], n) * exponents(-60, 9)(rng, n)
 
@@ -92,9 +97,11 @@ DOMAINS = [
     Domain("exp", "subnormal results", one(uniform(-745.1, -708.4)), mpmath.exp),
     Domain("log", "all normal numbers", one(ALL_NORMAL), mpmath.log),
     Domain("log", "two binades", one(uniform(0.5, 2.0)), mpmath.log),
+    Domain("log", "where it is worst", one(uniform(1.28, 1.29)), mpmath.log),
     Domain("log", "near 1", one(near_one), mpmath.log),
     Domain("log", "subnormal numbers", one(subnormal), mpmath.log),
     Domain("minus_two_log", "uniform", one(uniform(0.0, 1.0)), minus_two_log),
+    Domain("minus_two_log", "where it is worst", one(uniform(0.70, 0.7071)), minus_two_log),
     Domain("minus_two_log", "near 0", one(exponents(-53, 0)), minus_two_log),
     Domain("minus_two_log", "near 1", one(lambda *a: 1 - exponents(-53, -2)(*a)), minus_two_log),
     Domain("pow", "any base", with_product(ALL_NORMAL, -708.3, 709.7), mpmath.power),
@@ -104,6 +111,8 @@ DOMAINS = [
     Domain("pow", "subnormal results", with_product(ALL_NORMAL, -745.1, -708.4), mpmath.power),
     Domain("standard_logistic", "around 0", one(wide), standard_logistic, 0, 2.5),
     Domain("standard_logistic", "normal", one(uniform(-708.3, 40.0)), standard_logistic, 0, 2.5),
+    Domain("logistic_base2", "around 0", one(wide), logistic_base2, 0, 2.5),
+    Domain("logistic_base2", "its range", one(uniform(-60.0, 1021.0)), logistic_base2, 0, 2.5),
     *(
         Domain(function, f"{range_}, result {result}", one(draw), reference, result)
         for function, range_, draw in (
@@ -203,9 +212,11 @@ SPECIAL_VALUES: dict[str, list[tuple[tuple[float, ...], tuple[float, ...]]]] = {
         ((NAN, 0.4, 9.0), (NAN,)),
         ((0.4, 0.4, NAN), (NAN,)),
     ],
-    "logistic4": [
-        ((0.0, INF, -INF, NAN), (0.5, 0.0, 1.0, NAN)),
-        ((710.0, -38.0, NAN, -0.0), (0.0, 1.0, NAN, 0.5)),
+    "logistic_base2": [
+        *(((y,), (0.5,)) for y in (0.0, -0.0)),
+        *(((y,), (1.0,)) for y in (-55.0, -1022.0, -LARGEST, -INF)),
+        *(((y,), (2.0**-1021,)) for y in (1021.0, 1024.0, LARGEST, INF)),
+        ((NAN,), (NAN,)),
     ],
     "clip01": [
         *(((x,), (0.0,)) for x in (-TINY, -1.0, -INF, 0.0)),
@@ -253,7 +264,12 @@ def test_logistic__is_the_standard_one_of_the_scaled_distance() -> None:
     z = steepness * (x - midpoint)
     expected = evaluate("standard_logistic", (z,))[0]
     np.testing.assert_array_equal(evaluate("logistic", (x, midpoint, steepness))[0], expected)
-    np.testing.assert_array_equal(evaluate("logistic4", (-z, z, z, z))[0], expected)
+
+
+def test_logistic_base2__is_the_bounded_one_inside_its_bounds() -> None:
+    y = np.random.default_rng(2).uniform(-1021.0, 1021.0, N)
+    expected = evaluate("logistic_base2_bounded", (y,))[0]
+    np.testing.assert_array_equal(evaluate("logistic_base2", (y,))[0], expected)
 
 
 def test_integers_are_taken_as_floats() -> None:
@@ -280,20 +296,21 @@ def test_loops_over_lanes_are_vectorised(name: str) -> None:
 
 
 @needs_avx2
-@pytest.mark.parametrize("cpu", ["haswell", "generic"])
-def test_bits_do_not_depend_on_the_machine(cpu: str) -> None:
+def test_bits_do_not_depend_on_the_machine() -> None:
     # without NUMBA_CPU_FEATURES numba adds the host's features, AVX-512 included, to any CPU
-    environment = os.environ | {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": ""}
-    finished = subprocess.run(
-        [sys.executable, "-m", "tests.unit.kernel_cases"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    other, here = json.loads(finished.stdout), outcome()
-    assert {name: case["digest"] for name, case in other.items()} == {
-        name: case["digest"] for name, case in here.items()
+    running = {
+        cpu: subprocess.Popen(
+            [sys.executable, "-m", "tests.unit.kernel_cases"],
+            cwd=Path(__file__).parents[2],
+            env=os.environ | {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": ""},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for cpu in ("haswell", "generic")
     }
-    assert not any(case["zmm"] for case in other.values())
-    assert all(bool(case["ymm"]) == (cpu == "haswell") for case in other.values())
+    here = {name: case["digest"] for name, case in outcome().items()}
+    for cpu, process in running.items():
+        there = json.loads(process.communicate()[0])
+        assert {name: case["digest"] for name, case in there.items()} == here
+        assert not any(case["zmm"] for case in there.values())
+        assert all(bool(case["ymm"]) == (cpu == "haswell") for case in there.values())
