@@ -168,3 +168,23 @@ class Parameter:
 
 def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
+
+
+def share(name: str, default: float, description: str) -> Parameter:
+    """Return a parameter in 0..1 without unit."""
+    return Parameter(name, default, lower=0.0, upper=1.0, description=description)
+
+
+def nonnegative(name: str, default: float, unit: str, description: str) -> Parameter:
+    """Return a parameter >= 0."""
+    return Parameter(name, default, lower=0.0, unit=unit, description=description)
+
+
+def time_constant(name: str, default: float, unit: str, description: str) -> Parameter:
+    """Return a parameter > 0 in units of time."""
+    return Parameter(name, default, above=0.0, unit=unit, description=description)
+
+
+def steepness(name: str, default: float, description: str) -> Parameter:
+    """Return the steepness of a logistic response, 0..50."""
+    return Parameter(name, default, lower=0.0, upper=50.0, description=description)

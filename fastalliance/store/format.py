@@ -17,7 +17,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
-from numcodecs.zstd import Zstd  # type: ignore[import-untyped]
+from numcodecs.zstd import Zstd
 
 from fastalliance.errors import StoreError
 from fastalliance.store.plain import to_plain

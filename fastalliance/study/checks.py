@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import itertools
 import math
+import numbers
+import os
+import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fastalliance.engine.limits import MAX_STEPS
-from fastalliance.errors import ConfigError
+from fastalliance.errors import ConfigError, ModelError, suggestion
+from fastalliance.library.definition import place
 from fastalliance.library.model import Model
 
 Floats = npt.NDArray[np.float64]
@@ -52,7 +57,7 @@ def count_steps(horizon: float, dt: float) -> int:
     return steps
 
 
-def record_interval(every: float, horizon: float, dt: float, where: str) -> int:
+def record_interval(every: Any, horizon: float, dt: float, where: str) -> int:
     """Return how many steps lie between two records.
 
     Raises
@@ -60,14 +65,33 @@ def record_interval(every: float, horizon: float, dt: float, where: str) -> int:
     ConfigError
         `every` is no multiple of dt, or the horizon is no multiple of `every`.
     """
-    if not (math.isfinite(every) and every > 0):
-        raise ConfigError(f"{where} must be positive and finite, got {every!r}")
-    steps = round(every / dt)
+    number = isinstance(every, numbers.Real) and not isinstance(every, bool)
+    if not (number and math.isfinite(every) and every > 0):
+        raise ConfigError(f"{where} must be a positive, finite number, got {every!r}")
+    if every > horizon:
+        raise ConfigError(f"{where} must not exceed the horizon {horizon:g}, got {every:g}")
+    steps = round(float(every) / dt)
     if steps < 1 or abs(every / dt - steps) > 1e-9 * steps:
         raise ConfigError(f"{where} must be a multiple of dt {dt:g}, got {every:g}")
     if count_steps(horizon, dt) % steps:
         raise ConfigError(f"{where} must divide the horizon {horizon:g}, got {every:g}")
     return steps
+
+
+def whole_number(value: Any, where: str, least: int, most: int = 2**32) -> int:
+    """Return a whole number of Python or NumPy inside bounds, or raise ConfigError."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if whole and least <= int(value) <= most:
+        return int(value)
+    raise ConfigError(f"{where} must be a whole number from {least} to {most}, got {value!r}")
+
+
+def path_text(path: Any, where: str) -> str:
+    """Return a path as text, or raise ConfigError for what is none."""
+    try:
+        return os.fsdecode(path)
+    except TypeError:
+        raise ConfigError(f"{where} must be a path, got {path!r}") from None
 
 
 @dataclass(frozen=True)
@@ -84,9 +108,18 @@ class Varied:
         """
         columns = [self.columns[name].tolist() for name in names]
         if not self.is_grid:
-            return _thinned(sorted(set(zip(*columns, strict=True))))
+            rows = sorted(set(zip(*columns, strict=True)))
+            if len(rows) <= _MAX_CHECKED:
+                return rows
+            ends = [pick(rows, key=itemgetter(i)) for i in range(len(names)) for pick in (min, max)]
+            return [*_thinned(rows), *ends]
         room = max(int(_MAX_CHECKED ** (1 / len(names))), 2)
-        return list(itertools.product(*(_thinned(sorted(column), room) for column in columns)))
+        axes = [_thinned(sorted(column), room) for column in columns]
+        return [*itertools.islice(itertools.product(*axes), 2 * _MAX_CHECKED), _last(axes)]
+
+
+def _last(axes: Sequence[Sequence[float]]) -> tuple[float, ...]:
+    return tuple(axis[-1] for axis in axes)
 
 
 def _thinned(items: list[Any], room: int = _MAX_CHECKED) -> list[Any]:
@@ -97,31 +130,71 @@ def _thinned(items: list[Any], room: int = _MAX_CHECKED) -> list[Any]:
 
 
 class _Reader:
-    """Stands in for ``p`` and notes which parameters a formula reads."""
+    """Stands in for ``p`` and notes which parameters a formula reads.
 
-    def __init__(self, values: Mapping[str, float]) -> None:
-        self._values = values
+    Values are NumPy's, so that a division by zero gives infinity, as it does in kernels.
+    """
+
+    def __init__(self, model: Model, values: Mapping[str, float]) -> None:
+        sizes = {size.name for size in model.structure}
+        self._values = {
+            name: int(value) if name in sizes else np.float64(value)
+            for name, value in values.items()
+        }
         self._names: set[str] = set()
 
-    def __getattr__(self, name: str) -> float:
+    def __getattr__(self, name: str) -> Any:
+        if name not in self._values:
+            raise AttributeError(f"p has no {name!r}{suggestion(name, self._values)}")
         self._names.add(name)
         return self._values[name]
 
+    def __getitem__(self, index: int) -> Any:
+        return getattr(self, list(self._values)[index])
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+Point = dict[str, float]
+
 
 def _evaluate(
-    function: Callable[..., Any], fixed: Mapping[str, float], varied: Varied, *rest: float
-) -> Iterator[tuple[dict[str, float], Any]]:
-    """Yield `function` at the distinct combinations of the varied parameters that it reads."""
-    first = {**fixed, **{name: float(values[0]) for name, values in varied.columns.items()}}
-    reader = _Reader(first)
-    value = function(reader, *rest)
-    read = sorted(reader._names & set(varied.columns))
-    if not read:
-        yield {}, value
-        return
-    for row in varied.combinations(read):
-        point = dict(zip(read, row, strict=True))
-        yield point, function(_Reader({**first, **point}), *rest)
+    model: Model,
+    function: Callable[..., Any],
+    fixed: Mapping[str, float],
+    varied: Varied,
+    *rest: float,
+) -> list[tuple[Point, Any]]:
+    """Return `function` at the distinct combinations of the varied parameters that it reads."""
+    values = {**fixed, **{name: float(column[0]) for name, column in varied.columns.items()}}
+    first = {parameter.name: values[parameter.name] for parameter in model.inputs}
+    read: set[str] = set()
+    while True:
+        names = sorted(read)
+        found: list[tuple[Point, Any]] = []
+        for row in varied.combinations(names) if names else [()]:
+            point = dict(zip(names, row, strict=True))
+            reader = _Reader(model, {**first, **point})
+            found.append((point, _call(model, function, reader, point, *rest)))
+            if reader._names & set(varied.columns) - read:  # also a branch that is taken here only
+                read |= reader._names & set(varied.columns)
+                break
+        else:
+            return found
+
+
+def _call(
+    model: Model, function: Callable[..., Any], reader: _Reader, point: Point, *rest: float
+) -> Any:
+    try:
+        with np.errstate(all="ignore"):
+            return function(reader, *rest)
+    except Exception as error:
+        raise ModelError(
+            f"model {model.name}: {place(function)} failed{_at(point)}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
 
 
 def check_step(model: Model, dt: float, fixed: Mapping[str, float], varied: Varied) -> None:
@@ -138,25 +211,40 @@ def check_step(model: Model, dt: float, fixed: Mapping[str, float], varied: Vari
     ------
     ConfigError
         dt * fastest_rate(p) > 1 at some design point.
+    ModelError
+        One of the model's own functions fails, or the rate is no number.
     """
     if model.fastest_rate is not None:
-        for point, rate in _evaluate(model.fastest_rate, fixed, varied):
-            if not dt * rate <= 1.0 + 1e-12:
-                raise ConfigError(
-                    f"dt must be <= {1.0 / rate:g} {model.time_unit} for {model.name}{_at(point)} "
-                    f"(its fastest rate is {rate:g} per {model.time_unit}), got {dt:g}"
-                )
+        for point, rate in _evaluate(model, model.fastest_rate, fixed, varied):
+            _check_rate(model, dt, point, rate)
     for caution in model.cautions:
-        for point, holds in _evaluate(caution.holds, fixed, varied, dt):
+        for point, holds in _evaluate(model, caution.holds, fixed, varied, dt):
             if holds:
-                warnings.warn(
-                    f"{model.name}{_at(point)}: {caution.text}", ResultWarning, stacklevel=4
-                )
+                warn(f"{model.name}{_at(point)}: {caution.text}")
                 break
+
+
+def _check_rate(model: Model, dt: float, point: Point, rate: Any) -> None:
+    if not isinstance(rate, numbers.Real) or math.isnan(rate):
+        raise ModelError(f"model {model.name}: fastest_rate{_at(point)} is no number but {rate!r}")
+    if dt * float(rate) > 1.0 + 1e-12:
+        rule = f"be <= {1.0 / float(rate):g} {model.time_unit}" if rate < math.inf else "be shorter"
+        raise ConfigError(
+            f"dt must {rule} for {model.name}{_at(point)} "
+            f"(its fastest rate is {float(rate):g} per {model.time_unit}), got {dt:g}"
+        )
 
 
 def _at(point: Mapping[str, float]) -> str:
     return " at " + ", ".join(f"{k} {v:g}" for k, v in point.items()) if point else ""
+
+
+def warn(text: str) -> None:
+    """Issue a ResultWarning at the line outside this package from which it was called."""
+    frame, level = sys._getframe(1), 2
+    while frame is not None and str(frame.f_globals.get("__name__")).startswith("fastalliance."):
+        frame, level = frame.f_back, level + 1  # type: ignore[assignment]
+    warnings.warn(text, ResultWarning, stacklevel=level)
 
 
 def invalid_attrs() -> dict[str, str]:
@@ -171,9 +259,7 @@ def invalid_attrs() -> dict[str, str]:
 def warn_invalid(n_invalid: float, n_points: int) -> None:
     """Warn where replicates left the finite numbers."""
     if n_invalid:
-        warnings.warn(
+        warn(
             f"{n_invalid:,.0f} replicates at {n_points:,} design points left the finite numbers "
-            "and are excluded from the statistics (n_invalid counts them); a smaller dt may help",
-            ResultWarning,
-            stacklevel=5,
+            "and are excluded from the statistics (n_invalid counts them); a smaller dt may help"
         )

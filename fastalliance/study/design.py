@@ -60,23 +60,27 @@ class Design:
         """Number of design points, as a Python integer."""
         return math.prod(self.shape)
 
-    def coordinates(self, model: Model) -> dict[str, Floats]:
-        """Return the checked numeric values of each varied parameter.
+    def place(self, name: str) -> str:
+        """Return where a configuration says the values of a varied parameter."""
+        section = "sample.ranges" if self.kind == "sample" else self.kind
+        return f"design.{section}.{name}"
+
+    def coordinate(self, model: Model, name: str) -> Floats:
+        """Return the checked numeric values of a varied parameter.
 
         Raises
         ------
         ParameterError, DesignError
             An unknown parameter, a value outside its bounds, an empty or repeated axis.
         """
-        checked = {}
-        for name, values in self.axes.items():
-            parameter = model.parameter(name, f"design.{self.kind}")
-            if not len(values):
-                raise DesignError(f"design.{self.kind}.{name} is empty; give at least one value")
-            checked[name] = _checked(parameter, values, f"design.{self.kind}.{name}", model.name)
-            if self.kind == "grid":
-                _refuse_repeated(checked[name], f"design.grid.{name}")
-        return checked
+        where = f"design.{self.kind}.{name}"
+        parameter = model.parameter(name, f"design.{self.kind}")
+        if not len(self.axes[name]):
+            raise DesignError(f"{where} is empty; give at least one value")
+        numbers = _checked(parameter, self.axes[name], where, model.name)
+        if self.kind == "grid":
+            _refuse_repeated(numbers, where)
+        return numbers
 
 
 def _checked(parameter: Parameter, values: Sequence[Any], where: str, model: str) -> Floats:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import warnings
 from typing import TYPE_CHECKING, Any
 
 from fastalliance.store import StoreHandle, read
 from fastalliance.study import labels
-from fastalliance.study.checks import ResultWarning
+from fastalliance.study.checks import warn
 from fastalliance.study.results import final_slabs
 from fastalliance.study.tiles import Tiling
 
@@ -44,11 +43,9 @@ def open(store: str | os.PathLike[str], *, chunks: Any = None) -> xr.Dataset:
     if handle.complete:
         return ds
     done, total = len(handle.rows), handle.n_tiles
-    warnings.warn(
+    warn(
         f"{handle.path} is unfinished: {done} of {total} tiles are done, points of the others are "
-        "NaN; run the study again to resume it",
-        ResultWarning,
-        stacklevel=2,
+        "NaN; run the study again to resume it"
     )
     ds.attrs.update(tiles_done=done, n_tiles=total)
     return ds.assign(_partial(handle))

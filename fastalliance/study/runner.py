@@ -199,7 +199,7 @@ def _require_room(study: Study, options: RunOptions) -> None:
         require_memory(plan.memory_bytes + plan.total_bytes, "the result", advice)
         return
     require_memory(plan.memory_bytes, "the run", "use fewer threads or keep less")
-    if not Paths(locate(options.store)).root.exists():
+    if not locate(options.store).exists():
         require_space(locate(options.store), 2 * plan.total_bytes)
 
 

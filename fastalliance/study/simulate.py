@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastalliance.engine import run_points
+from fastalliance.engine.limits import MAX_REPLICATES
 from fastalliance.errors import ConfigError, DesignError
 from fastalliance.library.model import Model
 from fastalliance.store import Coordinate
@@ -71,6 +72,8 @@ def simulate(
     >>> ds["trust_a_path"].shape
     (3, 61)
     """
+    if replicates is None:
+        raise ConfigError("replicates must be a whole number, got None")
     study = Study(
         model,
         parameters=parameters,
@@ -87,9 +90,10 @@ def replay(
     study: Study, point: Mapping[str, float] | int, replicate: int, record_every: float | None
 ) -> xr.Dataset:
     """Run one replicate of one design point of `study` again."""
-    number = point if isinstance(point, int) else find_point(study, point)
-    if not 0 <= number < study.design.n_points:
-        raise DesignError(f"point must be 0..{study.design.n_points - 1}, got {number}")
+    if isinstance(point, Mapping):
+        number = find_point(study, point)
+    else:
+        number = checks.whole_number(point, "point", 0, study.design.n_points - 1)
     return _run(study, number, replicate, 1, record_every)
 
 
@@ -137,10 +141,7 @@ def _nearest(name: str, column: Any, value: float) -> str:
 def _run(
     study: Study, point: int, first_replicate: int, n_replicates: int, record_every: float | None
 ) -> xr.Dataset:
-    if isinstance(first_replicate, bool) or not 0 <= first_replicate < 2**24:
-        raise ConfigError(
-            f"replicate must be a whole number 0..{2**24 - 1}, got {first_replicate!r}"
-        )
+    first_replicate = checks.whole_number(first_replicate, "replicate", 0, MAX_REPLICATES - 1)
     model = study.model
     record_steps = 0
     if record_every is not None:

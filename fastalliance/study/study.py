@@ -98,6 +98,8 @@ class Study:
         store: str | Path | None = None,
         execution: Mapping[str, Any] | None = None,
     ) -> None:
+        if not isinstance(model, str | Model):
+            raise ConfigError(f"model must be the name of a model or a fa.Model, got {model!r}")
         fields: dict[str, Any] = {
             "model": model.name if isinstance(model, Model) else model,
             "parameters": parameters,
@@ -109,7 +111,7 @@ class Study:
             "common_random_numbers": common_random_numbers,
             "statistics": statistics,
             "keep": keep,
-            "store": None if store is None else str(store),
+            "store": None if store is None else checks.path_text(store, "store"),
             "execution": execution,
         }
         fields = {name: value for name, value in fields.items() if value is not None}
@@ -164,7 +166,10 @@ class Study:
         self.n_steps = self._named(checks.count_steps, self.horizon, self.dt, at="horizon")
         self._check_optional()
         self.design = self._design(design)
-        self.coordinates: dict[str, Floats] = self.design.coordinates(self.model)
+        self.coordinates: dict[str, Floats] = {
+            name: self._named(self.design.coordinate, self.model, name, at=self.design.place(name))
+            for name in self.design.axes
+        }
         self.fixed = self._fixed()
         self._check_step()
 
@@ -342,7 +347,7 @@ class Study:
         """Return the study's size: points, instances, steps, tiles, bytes, estimated time."""
         from fastalliance.study.layout import plan
 
-        return plan(self, threads)
+        return plan(self, None if threads is None else checks.whole_number(threads, "threads", 1))
 
     def run(
         self,
@@ -392,8 +397,13 @@ class Study:
         """
         from fastalliance.study.runner import RunOptions, run
 
+        if threads is not None:
+            threads = checks.whole_number(threads, "threads", 1)
+        if points_per_tile is not None:
+            points_per_tile = checks.whole_number(points_per_tile, "points_per_tile", 1)
+        given = None if store is None else checks.path_text(store, "store")
         options = RunOptions(
-            store=str(store) if store is not None else self.configuration.store,
+            store=given or self.configuration.store,
             executor=executor or self.configuration.execution.executor,
             threads=threads or self.configuration.execution.threads,
             progress=progress,

@@ -1,5 +1,6 @@
 """Every fault of a configuration: one clear line, exit 2, and nothing is written."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -113,12 +114,38 @@ def test_fault__in_toml_and_json() -> None:
     assert "duplicate key seed" in refused("run", "study.json")
 
 
-def test_fault__result_that_exceeds_the_memory() -> None:
-    axes = "initial_trust: {linspace: [0, 1, 100000]}, trust_noise: {linspace: [0, 1, 40000]}"
-    Path("study.yaml").write_text(f"model: dyad\ndt: 0.01\ndesign: {{grid: {{{axes}}}}}\n")
+LARGE_GRID = (
+    "model: dyad\ndesign: {grid: {initial_trust: {linspace: [0, 1, 100000]}, "
+    "trust_noise: {linspace: [0, 0.2, 40000]}}}\n"
+)
+
+
+def test_fault__oversized_design_names_its_estimate() -> None:
+    Path("study.yaml").write_text(LARGE_GRID)
     message = refused("run", "study.yaml")
-    assert "TiB of memory" in message
+    assert re.search(r"takes about [\d.,]+ TiB of memory, [\d.]+ .iB are free", message)
+
+
+def test_fault__oversized_for_the_disk_is_the_stores_refusal() -> None:
+    Path("study.yaml").write_text(LARGE_GRID + "store: results/large.zarr\n")
+    message = refused("run", "study.yaml", code=3)
+    assert "results/large.zarr: the run needs" in message
     assert "are free" in message
+
+
+@pytest.mark.parametrize(
+    "design",
+    [
+        "{grid: {initial_trust: {linspace: [0, 1, 4000000000]}}}",
+        "{grid: {initial_trust: {arange: [0, 1, 1e-12]}}}",
+        "{sample: {n: 4000000000, ranges: {initial_trust: [0, 1]}}}",
+    ],
+)
+@pytest.mark.parametrize("verb", ["validate", "run"])
+def test_fault__oversized_axis_is_refused_before_it_is_made(verb: str, design: str) -> None:
+    Path("study.yaml").write_text(f"model: dyad\ndesign: {design}\n")
+    message = refused(verb, "study.yaml")
+    assert message.startswith("study.yaml, line 2: design.")
 
 
 @pytest.mark.parametrize(
