@@ -9,7 +9,8 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fastalliance.cli.exits import DONE, printable
+from fastalliance.cli.exits import DONE
+from fastalliance.configuration.messages import printable
 from fastalliance.errors import ConfigError, FastAllianceError
 
 if TYPE_CHECKING:

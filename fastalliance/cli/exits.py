@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import TextIO
 
+from fastalliance.configuration.messages import printable
 from fastalliance.errors import (
     ConfigError,
     DesignError,
@@ -75,15 +76,6 @@ def say(text: str) -> None:
     lines = [f"{PROGRAM}: {first}", *more]
     with contextlib.suppress(OSError):  # nobody is left to be told
         print("\n".join(lines), file=sys.stderr, flush=True)
-
-
-def printable(text: str) -> str:
-    """Return `text` with every character that a terminal may act upon written as an escape."""
-    if text.isprintable():
-        return text
-    from fastalliance.configuration.messages import printable as escaped
-
-    return escaped(text)
 
 
 def _message(error: Exception) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from fastalliance.cli.configurations import load_model
-from fastalliance.cli.exits import DONE, UsageError, printable
+from fastalliance.cli.exits import DONE, UsageError
+from fastalliance.configuration.messages import printable
 from fastalliance.errors import ModelError, suggestion
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from fastalliance.cli.exits import DONE, UsageError, printable
+from fastalliance.cli.exits import DONE, UsageError
+from fastalliance.configuration.messages import printable
 
 
 def status(options: argparse.Namespace) -> int:

@@ -403,7 +403,7 @@ class Study:
             points_per_tile = checks.whole_number(points_per_tile, "points_per_tile", 1)
         given = None if store is None else checks.path_text(store, "store")
         options = RunOptions(
-            store=given or self.configuration.store,
+            store=self.configuration.store if given is None else given,
             executor=executor or self.configuration.execution.executor,
             threads=threads or self.configuration.execution.threads,
             progress=progress,
