@@ -53,20 +53,17 @@ def _starter(stem: str) -> str:
 
 def validate(options: argparse.Namespace) -> int:
     """Check a configuration without computing anything."""
+    from fastalliance.cli.console import counted
     from fastalliance.study.plan import size_text, time_text
 
     plan = load_study(options).plan()
     print(
-        f"ok: {plan.model}, {_count(plan.points, 'point')} x "
-        f"{_count(plan.replicates, 'replicate')} x {_count(plan.steps, 'step')}; "
+        f"ok: {plan.model}, {counted(plan.points, 'point')} x "
+        f"{counted(plan.replicates, 'replicate')} x {counted(plan.steps, 'step')}; "
         f"{size_text(plan.total_bytes)}, "
-        f"{time_text(plan.seconds)} on {plan.threads} threads"
+        f"{time_text(plan.seconds)} on {counted(plan.threads, 'thread')}"
     )
     return DONE
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def plan(options: argparse.Namespace) -> int:

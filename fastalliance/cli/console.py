@@ -88,5 +88,10 @@ def number(value: float) -> str:
     return f"{value:.4g}"
 
 
+def counted(n: float, noun: str) -> str:
+    """Return "1 point", "2,000 points"."""
+    return f"{n:,.0f} {noun}" if n == 1 else f"{n:,.0f} {noun}s"
+
+
 def _console() -> Console:
     return Console(highlight=False, markup=False, emoji=False)

@@ -22,37 +22,38 @@ def run(options: argparse.Namespace) -> int:
     """Run a study, or resume it, and show its summary."""
     from fastalliance.cli.console import print_line
     from fastalliance.cli.summary import show_summary
+    from fastalliance.executors import thread_count
     from fastalliance.study.progress import make_progress
 
     study = load_study(options)
     if options.plot is not None:
         _check_drawable(study, options.plot)
     store = options.store if options.store is None else _checked_store(study, options.store)
+    threads = thread_count(options.threads or study.configuration.execution.threads)
     watch = Watch(make_progress(not options.quiet))
     began = time.monotonic()
     ds = study.run(
         store=store,
         executor=options.executor,
-        threads=options.threads,
+        threads=threads,
         progress=watch,
         overwrite=options.overwrite,
         break_lock=options.break_lock,
         allow_version_change=options.allow_version_change,
     )
     watch.wall_seconds = time.monotonic() - began
-    show_summary(ds, study, watch, options.threads or study.configuration.execution.threads)
+    show_summary(ds, study, watch, threads)
     print_line()
     kept = store or study.configuration.store
+    if kept is None:
+        print_line(f"not kept; to keep it, add --store results/{Path(options.config).stem}.zarr")
+    else:
+        print_line(f"store: {kept}")
     if options.plot is not None:
         from fastalliance.plotting import plot_study
 
         plot_study(ds, path=options.plot)
         print_line(f"picture: {options.plot}")
-    if kept is None:
-        name = Path(options.config).stem
-        print_line(f"not kept; to keep it, add --store results/{name}.zarr")
-    else:
-        print_line(f"store: {kept}")
     return DONE
 
 
@@ -69,9 +70,13 @@ class Watch:
 
     def start(self, total: int, done: int) -> None:
         """Begin with `done` of `total` instance-steps done in earlier runs."""
-        self._began = time.monotonic()
         self.total, self.found = total, done
         self.shown.start(total, done)
+
+    def begin(self) -> None:
+        """Begin the clock: the kernel is compiled."""
+        self._began = time.monotonic()
+        self.shown.begin()
 
     def advance(self, steps: int) -> None:
         """Add instance-steps that were just done."""

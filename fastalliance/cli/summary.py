@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastalliance.analysis import FLAGS, crossing_along
-from fastalliance.cli.console import Column, number, print_line, show_pairs, show_table
-from fastalliance.executors import thread_count
+from fastalliance.cli.console import Column, counted, number, print_line, show_pairs, show_table
 from fastalliance.plotting.schema import (
     default_output,
     estimate_name,
@@ -35,7 +34,7 @@ _NO_CROSSING = {
 }
 
 
-def show_summary(ds: xr.Dataset, study: Study, watch: Watch, threads: int | str) -> None:
+def show_summary(ds: xr.Dataset, study: Study, watch: Watch, threads: int) -> None:
     """Print what was run, how fast, and an excerpt of the result.
 
     Parameters
@@ -46,15 +45,16 @@ def show_summary(ds: xr.Dataset, study: Study, watch: Watch, threads: int | str)
         What was run.
     watch : Watch
         What the run told about its progress.
-    threads : int or "auto"
+    threads : int
         Threads of the run.
     """
-    show_pairs([*_size(study), *_speed(watch, thread_count(threads))])
+    show_pairs([*_size(study), *_speed(watch, threads)])
     invalid = ds["n_invalid"].values
     if invalid.any():
         print_line(
-            f"{np.nansum(invalid):,.0f} INVALID REPLICATES at {(invalid > 0).sum():,} points: they "
-            "left the finite numbers, and the statistics exclude them",
+            f"{counted(np.nansum(invalid), 'INVALID REPLICATE')} at "
+            f"{counted((invalid > 0).sum(), 'point')}: they left the finite numbers, and the "
+            "statistics exclude them",
             alarm=True,
         )
     print_line()
@@ -87,8 +87,7 @@ def _speed(watch: Watch, threads: int) -> list[tuple[str, str]]:
     if watch.found:
         rows.append(("already in the store", f"{watch.found / watch.total:.1%}"))
     rate = watch.computed / max(watch.seconds, 1e-9) / 1e6
-    on = f"{threads} thread{'' if threads == 1 else 's'}"
-    rows.append(("speed", f"{rate:,.0f} M instance-steps/s on {on}"))
+    rows.append(("speed", f"{rate:,.0f} M instance-steps/s on {counted(threads, 'thread')}"))
     rows.append(("wall time", f"{watch.wall_seconds:,.1f} s"))
     return rows
 

@@ -7,20 +7,26 @@ and one warning, never a result.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import linecache
 import os
 import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from fastalliance.errors import FastAllianceError
 from fastalliance.faults import fault_point
 
 ENVIRONMENT = "FASTALLIANCE_CACHE_DIR"
-Compile = Callable[[Callable[..., Any], bool], Any]
+_TEMPORARY = ".tmp."  # in the names of temporary files, numba's and ours
+_TEMPORARY_SECONDS = 3600.0  # after which a temporary file belongs to no living process
+_warned: set[Path] = set()
 
 
 class CacheWarning(UserWarning):
@@ -41,8 +47,18 @@ def directory() -> Path:
     return base / "fastalliance"
 
 
+class Compiler(Protocol):
+    """How a driver is compiled."""
+
+    def dispatcher(self, run: Callable[..., Any], cached: bool) -> Any:
+        """Return a numba function that is not compiled yet."""
+
+    def compile(self, dispatcher: Any, cached: bool) -> None:
+        """Compile it, or load it from numba's cache."""
+
+
 def load(
-    name: str, source: str, formulas: Mapping[str, Any], compile_: Compile, cached: bool
+    name: str, source: str, formulas: Mapping[str, Any], compiler: Compiler, cached: bool
 ) -> Any:
     """Execute `source` with `formulas` as globals and return its compiled ``run``.
 
@@ -54,26 +70,93 @@ def load(
         Module that defines ``run``.
     formulas : mapping
         Globals of the module.
-    compile_ : callable ``(function, cache) -> compiled``
+    compiler : Compiler
         Compiles ``run``, with or without numba's on-disk cache.
     cached : bool
         Whether the on-disk cache may be used at all.
     """
+    trouble: Exception | None = None
     if cached:
         try:
-            path = _write(name, source)
-            return compile_(_execute(source, str(path), formulas), True)
+            return _load_cached(name, source, formulas, compiler)
         except FastAllianceError:
             raise  # the model's fault, not the cache's
         except Exception as error:  # whatever a damaged file makes of unpickling
-            _warn(error)
-    return compile_(_execute(source, f"<fastalliance {name}>", formulas), False)
+            trouble = error
+    run = compiler.dispatcher(_execute(source, f"<fastalliance {name}>", formulas), False)
+    compiler.compile(run, False)
+    if trouble is not None:
+        _warn(trouble)
+    return run
+
+
+def _load_cached(name: str, source: str, formulas: Mapping[str, Any], compiler: Compiler) -> Any:
+    path = _write(name, source)
+    run = compiler.dispatcher(_execute(source, str(path), formulas), True)
+    compiled = Path(run.stats.cache_path)
+    _sweep(compiled, name)
+    seal = path.with_suffix(".sha256")
+    _drop_unsealed(compiled, name, seal)
+    compiler.compile(run, True)
+    sums = _sums(compiled, name)
+    if sums != _sealed(seal):
+        _put(seal, json.dumps(sums))
+    return run
+
+
+def _drop_unsealed(folder: Path, name: str, seal: Path) -> None:
+    """Remove compiled files that are not as they were written: numba would execute them.
+
+    A flipped bit in machine code was seen to crash the process, at every start.
+    """
+    found = _sums(folder, name)
+    if found != _sealed(seal):
+        for file in found:
+            (folder / file).unlink(missing_ok=True)
+
+
+def _sums(folder: Path, name: str) -> dict[str, str]:
+    """Return the SHA-256 of a driver's compiled files."""
+    sums = {}
+    for path in _files(folder, name):
+        if _TEMPORARY not in path.name:
+            with suppress(FileNotFoundError):  # another process has just replaced or removed it
+                sums[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return sums
+
+
+def _sweep(folder: Path, name: str) -> None:
+    """Remove the temporary files of killed processes, numba's included."""
+    for path in _files(folder, name):
+        if _TEMPORARY in path.name:
+            with suppress(OSError):
+                if time.time() - path.stat().st_mtime > _TEMPORARY_SECONDS:
+                    path.unlink()
+
+
+def _files(folder: Path, name: str) -> list[Path]:
+    if not folder.exists():
+        return []
+    return [path for path in sorted(folder.iterdir()) if path.name.startswith(f"{name}.")]
+
+
+def _sealed(seal: Path) -> dict[str, str] | None:
+    try:
+        sums: dict[str, str] = json.loads(seal.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return sums
 
 
 def _warn(error: Exception) -> None:
+    """Warn once per process and directory: a model has several drivers."""
+    folder = directory()
+    if folder in _warned:
+        return
+    _warned.add(folder)
     warnings.warn(
-        f"kernel cache {directory()} cannot be used ({type(error).__name__}: {error}); "
-        f"compiling in memory. Set {ENVIRONMENT} to a private, writable directory.",
+        f"kernel cache {folder} cannot be used ({type(error).__name__}: {error}); compiling in "
+        f"memory. Set {ENVIRONMENT} to a private, writable directory.",
         CacheWarning,
         stacklevel=2,
     )
@@ -83,19 +166,24 @@ def _write(name: str, source: str) -> Path:
     folder = directory()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _require_private(folder)
+    _sweep(folder, name)
     path = folder / f"{name}.py"
-    if path.exists() and path.read_text(encoding="utf-8") == source:
-        return path
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}-")
+    if not path.exists() or path.read_text(encoding="utf-8", errors="replace") != source:
+        _put(path, source)
+    return path
+
+
+def _put(path: Path, text: str) -> None:
+    """Write a file so that it appears whole."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f"{path.stem}{_TEMPORARY}")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(source)
+            file.write(text)
         fault_point("during-cache-write")
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-    return path
 
 
 def _require_private(folder: Path) -> None:

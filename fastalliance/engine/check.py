@@ -1,17 +1,16 @@
-"""Checks of a model's formulas: at the door, when they fail to compile, and against pure Python."""
+"""Checks of a model's formulas: at the door, and compiled against pure Python."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+import traceback
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
-from numba import types
 
-from fastalliance.errors import ModelError
+from fastalliance.errors import ModelError, ParameterError, suggestion
 from fastalliance.kernels.interpret import interpreted
 from fastalliance.kernels.philox import Stream
 from fastalliance.library.definition import place
@@ -126,36 +125,82 @@ def run_interpreted(
     return tuple(float(value) for value in formulas["outputs"](s, p))
 
 
-def check_pieces(model: Model) -> None:
-    """Run every formula once in pure Python and check the shapes of what they return.
+def check_pieces(model: Model) -> tuple[Any, Any]:
+    """Run every formula once in pure Python and check what they return.
+
+    Returns
+    -------
+    type, type or None
+        The NamedTuple classes of what the formulas see as ``p``, and of what `draw` returns.
 
     Raises
     ------
     ModelError
         A formula raises, or returns another thing than it should; names the formula and its place.
     """
-    p: Any = model.defaults()
+    given = model.defaults()
     stream = Stream(1, 2, 3, 0)
-    if model.prepare is not None:
-        p = _call(model, "prepare", p, model.dt)
-        _require(model, "prepare", hasattr(p, "_fields"), "a NamedTuple of constants", p)
+    p: Any = _prepared(model, given)
     s = _call(model, "init", p, stream)
-    _require(model, "init", _is_state(model, s), f"a {model.state.__name__}", s)
+    _require(model, "init", _is_state(model, s), f"a {model.state.__name__} of numbers", s)
     random: Any = stream
     if model.draw is not None:
         random = _call(model, "draw", p, stream, 0)
-        _require(model, "draw", hasattr(random, "_fields"), "a NamedTuple of numbers", random)
+        _require(model, "draw", _is_named(random), "a NamedTuple of numbers", random)
     s = _call(model, "step", s, p, random, 0, 0.0, model.dt)
-    _require(model, "step", _is_state(model, s), f"a {model.state.__name__}", s)
+    _require(model, "step", _is_state(model, s), f"a {model.state.__name__} of numbers", s)
+    if model.finished is not None:
+        finished = _call(model, "finished", s)
+        _require(model, "finished", isinstance(finished, bool | np.bool_), "a truth", finished)
     values = _call(model, "outputs", s, p)
     n_outputs = len(model.output_variables)
-    right = isinstance(values, tuple) and len(values) == n_outputs
+    right = _are_numbers(values) and len(values) == n_outputs
     names = ", ".join(output.name for output in model.output_variables)
     _require(model, "outputs", right, f"a tuple of {n_outputs} numbers ({names})", values)
+    _check_switches(model, given, p)
+    return type(p), type(random) if model.draw is not None else None
+
+
+def _prepared(model: Model, given: Any) -> Any:
+    if model.prepare is None:
+        return given
+    p = _call(model, "prepare", given, model.dt)
+    _require(model, "prepare", _is_named(p), "a NamedTuple of numbers", p)
+    return p
+
+
+def _check_switches(model: Model, given: Any, p: Any) -> None:
+    """Refuse a switch whose field does not exist, or is not 0 where the parameter is."""
+    for parameter, field in model.switches.items():
+        where = f"model {model.name}: switches: {parameter}"
+        if field not in p._fields:
+            raise ModelError(
+                f"{where} names the unknown field {field!r} of p{suggestion(field, p._fields)}"
+            )
+        try:
+            model.parameter(parameter).check(0.0, parameter)
+        except ParameterError:
+            continue  # never 0, never off
+        value = getattr(_prepared(model, given._replace(**{parameter: 0.0})), field)
+        if value != 0.0:
+            raise ModelError(f"{where} is 0, but the field {field!r} of p is {value!r} then, not 0")
+
+
+def _are_numbers(values: Any) -> bool:
+    kinds = (bool, int, float, np.bool_, np.integer, np.floating)
+    return isinstance(values, tuple) and all(isinstance(value, kinds) for value in values)
+
+
+def _is_named(value: Any) -> bool:
+    return hasattr(value, "_fields") and _are_numbers(value)
 
 
 def _is_state(model: Model, value: Any) -> bool:
-    return type(value).__name__ == model.state.__name__ and len(value) == len(model.state._fields)
+    return (
+        _are_numbers(value)
+        and type(value).__name__ == model.state.__name__
+        and len(value) == len(model.state._fields)
+    )
 
 
 def _call(model: Model, name: str, *arguments: Any) -> Any:
@@ -166,62 +211,32 @@ def _call(model: Model, name: str, *arguments: Any) -> Any:
         raise
     except Exception as error:
         raise ModelError(
-            f"model {model.name}: {name} ({place(function)}) failed at the default parameters: "
-            f"{type(error).__name__}: {error}"
+            f"model {model.name}: {name} ({place(function)}) failed at the default parameters"
+            f"{_line(error)}: {type(error).__name__}: {error}{_meant(error)}"
         ) from error
+
+
+def _line(error: Exception) -> str:
+    """Return the line of the user's code at which a formula failed."""
+    others = (str(Path(__file__).parents[1]), str(Path(np.__file__).parent))
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if not frame.filename.startswith(others)]
+    return f", line {lines[-1]}" if lines else ""
+
+
+def _meant(error: Exception) -> str:
+    """Return the name that was probably meant, where an attribute is missing."""
+    fields = getattr(getattr(error, "obj", None), "_fields", ())
+    return (
+        suggestion(str(error.name), fields) if isinstance(error, AttributeError) and fields else ""
+    )
 
 
 def _require(model: Model, name: str, right: bool, wanted: str, got: object) -> None:
     if not right:
-        count = f" with {len(got)} values" if isinstance(got, tuple) else ""
+        shown = repr(got) if len(repr(got)) <= 80 else type(got).__name__
+        count = f", {len(got)} values" if isinstance(got, tuple) else ""
         raise ModelError(
             f"model {model.name}: {name} ({place(getattr(model, name))}) must return {wanted}, "
-            f"got {type(got).__name__}{count}"
+            f"got {shown}{count}"
         )
-
-
-def blame(model: Model, namespace: Mapping[str, Any]) -> str:
-    """Return which formula numba cannot compile and why, in one line."""
-    kinds = [types.float64] * len(model.parameters) + [types.int64] * len(model.structure)
-    given = _tuple(kinds, model.given)
-    stream = _tuple([types.int64] * 4, Stream)
-    state = _tuple([types.float64] * len(model.state._fields), model.state)
-    p: Any = given
-    random: Any = stream
-    steps: list[tuple[str, str, Callable[[], tuple[Any, ...]]]] = [
-        ("prepare", "prepare", lambda: (given, types.float64)),
-        ("init", "init", lambda: (p, stream)),
-        ("draw", "draw", lambda: (p, stream, types.int64)),
-        ("step", "step", lambda: (state, p, random, types.int64, types.float64, types.float64)),
-        ("finished", "finished", lambda: (state,)),
-        ("outputs", "final", lambda: (state, p)),
-    ]
-    for formula, name, arguments in steps:
-        if name not in namespace:
-            continue
-        try:
-            namespace[name].compile(arguments())
-        except numba.core.errors.NumbaError as error:
-            where = place(getattr(model, formula))
-            return f"numba cannot compile {formula} ({where}): {reason(error)}"
-        returned = namespace[name].overloads[arguments()].signature.return_type
-        if formula == "prepare":
-            p = returned
-        elif formula == "draw":
-            random = returned
-    return "numba cannot compile its driver"
-
-
-def _tuple(kinds: list[Any], cls: Any) -> Any:
-    if len(set(kinds)) == 1:
-        return types.NamedUniTuple(kinds[0], len(kinds), cls)  # type: ignore[no-untyped-call]
-    return types.NamedTuple(kinds, cls)  # type: ignore[no-untyped-call]
-
-
-def reason(error: Exception) -> str:
-    """Return numba's reason in a line, without its advice on how to report it."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    skipped = ("During:", "- Resolution", "[", "<source", "Failed in", "File ", "This ", "To see")
-    useful = [line for line in lines if line and not line.startswith(skipped) and line != "^"]
-    text = " ".join(useful)
-    return text if len(text) <= 400 else f"{text[:400]}..."

@@ -14,10 +14,10 @@ import numpy as np
 from numba import types
 
 from fastalliance.engine import cache, formulas
-from fastalliance.engine.check import blame, check_pieces
+from fastalliance.engine.blame import blame
+from fastalliance.engine.check import check_pieces
 from fastalliance.engine.render import DriverFields, render
 from fastalliance.errors import ModelError
-from fastalliance.kernels.interpret import interpreted
 from fastalliance.kernels.philox import Stream
 from fastalliance.library.model import Model
 
@@ -40,6 +40,7 @@ Literals = tuple[tuple[str, str], ...]  # names and values that are compiled int
 
 _lock = threading.Lock()
 _drivers: weakref.WeakKeyDictionary[Model, dict[Literals, Any]] = weakref.WeakKeyDictionary()
+_digests: weakref.WeakKeyDictionary[Model, str] = weakref.WeakKeyDictionary()
 
 
 def driver(model: Model, literals: Literals | None = None) -> Any:
@@ -61,17 +62,44 @@ def driver(model: Model, literals: Literals | None = None) -> Any:
         return variants[literals]
 
 
-def kernel_hash(model: Model) -> str:
-    """Return the hash of what the model's kernels compute, or of its name where unresolvable."""
+def refresh(model: Model) -> None:
+    """Forget the drivers of a model whose globals or closures have changed since the last call."""
+    digest = _digest(model) or ""
+    with _lock:
+        if _digests.get(model, digest) != digest:
+            _drivers.pop(model, None)
+        _digests[model] = digest
+
+
+def _digest(model: Model) -> str | None:
+    """Return the digest of a model's formulas, or None where they cannot be resolved."""
     try:
         return formulas.digest(list(model.formulas().values()))
+    except formulas.UnresolvedError:
+        return None
+
+
+def kernel_hash(model: Model) -> str:
+    """Return the hash of what the model's kernels compute and of what their outputs are called.
+
+    Raises
+    ------
+    ModelError
+        A formula fails; the message names it.
+    """
+    try:
+        digest = formulas.digest(list(model.formulas().values()))
     except formulas.UnresolvedError as error:
-        return f"unresolved: {error}"
+        digest = f"unresolved {error}"
+    outputs = [(o.name, o.kind, o.categories) for o in model.output_variables]
+    ratios = [(r.name, r.numerator, r.denominator) for r in model.ratios]
+    described = f"{digest}\0{driver_source(model)}\0{outputs}\0{ratios}"
+    return hashlib.sha256(described.encode()).hexdigest()
 
 
 def driver_source(model: Model) -> str:
     """Return the rendered source of the driver."""
-    return render(model.name, driver_fields(model, default_sizes(model)))
+    return render(model.name, _driver_fields(model, default_sizes(model), *check_pieces(model)))
 
 
 def default_sizes(model: Model) -> Literals:
@@ -80,14 +108,13 @@ def default_sizes(model: Model) -> Literals:
     return tuple((size.name, str(getattr(defaults, size.name))) for size in model.structure)
 
 
-def driver_fields(model: Model, literals: Literals) -> DriverFields:
+def _driver_fields(model: Model, literals: Literals, constants: Any, draws: Any) -> DriverFields:
     """Return the names that the driver of `model` spells out."""
-    parameters = tuple(parameter.name for parameter in model.inputs)
     return DriverFields(
-        parameters=parameters,
+        parameters=tuple(parameter.name for parameter in model.inputs),
         sizes=tuple(size.name for size in model.structure),
-        constants=constants_class(model)._fields,
-        draws=draws_class(model)._fields if model.draw is not None else (),
+        constants=constants._fields,
+        draws=draws._fields if draws is not None else (),
         states=tuple(model.state._fields),
         recorded=tuple(variable.name for variable in model.recorded),
         n_outputs=len(model.output_variables),
@@ -98,47 +125,28 @@ def driver_fields(model: Model, literals: Literals) -> DriverFields:
     )
 
 
-def constants_class(model: Model) -> Any:
-    """Return the NamedTuple class of what the formulas see as ``p``."""
-    if model.prepare is None:
-        return model.given
-    return type(interpreted(model.prepare)(model.defaults(), model.dt))
-
-
-def draws_class(model: Model) -> Any:
-    """Return the NamedTuple class of what the model's `draw` returns; None without one."""
-    if model.draw is None:
-        return None
-    p = model.defaults()
-    if model.prepare is not None:
-        p = interpreted(model.prepare)(p, model.dt)
-    return type(interpreted(model.draw)(p, Stream(1, 2, 3, 0), 0))
-
-
 def _build(model: Model, literals: Literals) -> Any:
-    check_pieces(model)
-    fields = driver_fields(model, literals)
-    source = render(model.name, fields)
+    constants, draws = check_pieces(model)
+    source = render(model.name, _driver_fields(model, literals, constants, draws))
     python_formulas = model.formulas()
-    try:
-        digest = formulas.digest(list(python_formulas.values()))
-        cached = True
-    except formulas.UnresolvedError:
-        digest, cached = "", False
+    digest = _digest(model)
     version = f"{numba.__version__} {np.__version__} {platform.python_version()}"
     key = hashlib.sha256(f"{digest}\0{version}\0{source}".encode()).hexdigest()[:32]
-    seen: dict[Callable[..., Any], Any] = {}
+    seen: dict[Any, Any] = {}
     namespace = {
         "Given": model.given,
-        "Constants": constants_class(model),
-        "Draws": draws_class(model),
+        "Constants": constants,
+        "Draws": draws,
         "State": model.state,
         "Stream": Stream,
     } | {
         ("final" if name == "outputs" else name): formulas.compiled(function, key, seen)
         for name, function in python_formulas.items()
     }
-    return cache.load(f"{model.name}_{key}", source, namespace, _Compiler(model, namespace), cached)
+    name = model.name[:40] if model.name.isascii() else "model"  # numba has it twice in file names
+    return cache.load(
+        f"{name}_{key}", source, namespace, _Compiler(model, namespace), digest is not None
+    )
 
 
 class _Compiler:
@@ -148,11 +156,19 @@ class _Compiler:
         self.model = model
         self.namespace = namespace
 
-    def __call__(self, run: Callable[..., Any], use_cache: bool) -> Any:
-        jit = numba.njit([_SIGNATURE], nogil=True, error_model="numpy", cache=use_cache)
+    def dispatcher(self, run: Callable[..., Any], cached: bool) -> Any:
+        """Return the driver as a numba function that is not compiled yet."""
+        return numba.njit(nogil=True, error_model="numpy", cache=cached)(run)
+
+    def compile(self, dispatcher: Any, cached: bool) -> None:
+        """Compile it, or load it from numba's cache."""
         try:
-            return jit(run)
-        except numba.core.errors.NumbaError as error:
+            dispatcher.compile(_SIGNATURE)
+        except Exception as error:
+            known = (numba.core.errors.NumbaError, numba.core.errors.UnsupportedBytecodeError)
+            if cached and not isinstance(error, known):
+                raise  # maybe the cache's fault: it is tried again without
             raise ModelError(
-                f"model {self.model.name}: {blame(self.model, self.namespace)}"
+                f"model {self.model.name}: {blame(self.model, self.namespace, error)}"
             ) from error
+        dispatcher.disable_compile()

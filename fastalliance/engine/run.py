@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fastalliance.engine.compile import Literals, driver
+from fastalliance.engine.compile import Literals, driver, refresh
+from fastalliance.errors import ModelError
 from fastalliance.library.model import Model
 
 Floats = npt.NDArray[np.float64]
@@ -49,7 +50,11 @@ def literals(model: Model, points: Floats) -> Literals:
 
 
 def prepare_driver(model: Model, points: Floats) -> None:
-    """Compile or load the driver that `points` need, so that no tile waits for it."""
+    """Compile or load the driver that `points` need, so that no tile waits for it.
+
+    Where a global or a closure's constant of the model has changed, its drivers are compiled anew.
+    """
+    refresh(model)
     driver(model, literals(model, points))
 
 
@@ -127,18 +132,25 @@ def _run_same_structure(
     invalid = np.empty(shape, dtype=np.bool_)
     n_times = n_steps // record_steps + 1 if record_steps else 0
     paths = np.empty((len(model.recorded) if n_times else 0, *shape, n_times))
-    driver(model, compiled_in)(
-        points,
-        *address,
-        n_replicates,
-        common_random_numbers,
-        dt,
-        n_steps,
-        record_steps,
-        outputs,
-        invalid,
-        paths,
-    )
+    run = driver(model, compiled_in)
+    try:
+        run(
+            points,
+            *address,
+            n_replicates,
+            common_random_numbers,
+            dt,
+            n_steps,
+            record_steps,
+            outputs,
+            invalid,
+            paths,
+        )
+    except Exception as error:
+        raise ModelError(
+            f"model {model.name}: a formula raised {type(error).__name__}: {error}; formulas must "
+            "not raise, a state that is not finite marks a replicate as invalid"
+        ) from error
     return Block(outputs, invalid, paths if n_times else None)
 
 

@@ -67,13 +67,12 @@ def values_list(values: Any, where: str) -> list[Any]:
     if getattr(values, "ndim", 1) == 0:
         raise DesignError(f"{where} must be a list of values, got {values!r}")
     require_values(len(values), where)
-    try:
-        array = np.asarray(values)
-    except ValueError:  # rows of different lengths
-        raise DesignError(f"{where} must be a list of numbers or names") from None
+    if not hasattr(values, "dtype"):  # NumPy would make a 1 of a true among numbers
+        return [value.item() if isinstance(value, np.generic) else value for value in values]
+    array = np.asarray(values)
     if array.ndim != 1:
         raise DesignError(f"{where} must be one-dimensional, got shape {array.shape}")
-    return list(array.tolist()) if array.dtype.kind in "fiub" else list(values)
+    return list(array.tolist())
 
 
 def axis_length(axis: Any) -> int:

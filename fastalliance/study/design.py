@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import math
 from collections.abc import Mapping, Sequence
@@ -84,16 +85,12 @@ class Design:
 
 
 def _checked(parameter: Parameter, values: Sequence[Any], where: str, model: str) -> Floats:
-    if parameter.kind == "real":
-        array = np.asarray(values)
-        if array.dtype.kind in "fiu":  # between good ends all are; a NaN would be one of them
-            try:
-                for end in (array.min(), array.max()):
-                    parameter.check(end, where)
-            except ParameterError:
-                pass  # named below, with its place
-            else:
-                return array.astype(np.float64)
+    if parameter.kind == "real" and set(map(type, values)) <= {float, int}:
+        with contextlib.suppress(ParameterError, OverflowError):  # found below, with its place
+            array = np.array(values, dtype=np.float64)
+            for end in (array.min(), array.max()):  # NaN if there is one; all others lie between
+                parameter.check(end, where)
+            return array
     return np.array(
         [
             parameter.check(value, f"{where}[{i}] ({model}.{parameter.name})")

@@ -18,6 +18,9 @@ class ProgressLike(Protocol):
     def start(self, total: int, done: int) -> None:
         """Begin with `done` of `total` instance-steps done in earlier runs."""
 
+    def begin(self) -> None:
+        """The kernel is compiled or loaded; tiles run from now on."""
+
     def advance(self, steps: int) -> None:
         """Add instance-steps that were just done."""
 
@@ -40,6 +43,9 @@ class NoProgress:
     def start(self, total: int, done: int) -> None:
         """Say nothing."""
 
+    def begin(self) -> None:
+        """Say nothing."""
+
     def advance(self, steps: int) -> None:
         """Say nothing."""
 
@@ -57,11 +63,13 @@ class Lines(NoProgress):
     """Plain lines every ten seconds, for logs."""
 
     def start(self, total: int, done: int) -> None:
-        """Begin the clock."""
+        """Say where the run begins."""
         self._total, self._before, self._done = total, done, done
+        print(f"{done / total:4.0%}  compiling or loading the kernel", file=sys.stderr, flush=True)
+
+    def begin(self) -> None:
+        """Begin the clock."""
         self._begin = self._said = time.monotonic()
-        if done:
-            print(f"resuming at {done / total:.0%}", file=sys.stderr, flush=True)
 
     def advance(self, steps: int) -> None:
         """Print a line if the last one is some time ago."""
@@ -108,8 +116,13 @@ class Bar(NoProgress):
 
     def start(self, total: int, done: int) -> None:
         """Draw the bar."""
-        self._begin, self._new, self._left = time.monotonic(), 0, total - done
-        self._task = self._bar.add_task("", total=total, completed=done, rate="starting", left="")
+        self._new, self._left = 0, total - done
+        fields: dict[str, Any] = {"rate": "compiling or loading the kernel", "left": ""}
+        self._task = self._bar.add_task("", total=total, completed=done, **fields)
+
+    def begin(self) -> None:
+        """Begin the clock."""
+        self._begin = time.monotonic()
 
     def advance(self, steps: int) -> None:
         """Move the bar."""

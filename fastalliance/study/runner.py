@@ -209,7 +209,6 @@ def _run_tiles(study: Study, tiling: Tiling, store: TileStore, options: RunOptio
     store.require_space(plan.total_bytes + plan.total_bytes * len(missing) // tiling.n_tiles)
     statistics = study.statistics(tiling)
     runner = TileRunner(study, tiling, statistics, store)
-    prepare_driver(study.model, study.points(0, 1))
     total = plan.instance_steps
     done = total - sum(
         tile.n_points * tile.n_replicates * study.n_steps
@@ -217,6 +216,8 @@ def _run_tiles(study: Study, tiling: Tiling, store: TileStore, options: RunOptio
     )
     with Interrupts() as interrupts, make_progress(options.progress) as progress:
         progress.start(total, done)
+        prepare_driver(study.model, study.points(0, 1))
+        progress.begin()
         _collect(runner, store, missing.tolist(), options, interrupts, progress)
         if interrupts.stop.is_set():
             raise KeyboardInterrupt(_kept(store, tiling, options))

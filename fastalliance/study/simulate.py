@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastalliance.engine import run_points
+from fastalliance.engine import prepare_driver, run_points
 from fastalliance.engine.limits import MAX_REPLICATES
 from fastalliance.errors import ConfigError, DesignError
 from fastalliance.library.model import Model
@@ -153,9 +153,11 @@ def _run(
             f"the result would take {size_text(n_bytes)}; simulate fewer replicates, record less "
             "often, or run a study"
         )
+    points = study.points(point, 1)
+    prepare_driver(model, points)
     block = run_points(
         model,
-        study.points(point, 1),
+        points,
         seed=study.seed,
         first_point=point,
         first_replicate=first_replicate,

@@ -22,10 +22,16 @@ def test_init__writes_a_configuration_that_runs() -> None:
         verb, name = line.split("#")[0].split()[1:]
         outcome = command(verb, name, "--set", "replicates=2")
         assert outcome.code == 0, outcome
-    assert fa.open("results/study.zarr")["success_mean"].dims == (
-        "initial_trust",
-        "private_orientation",
-    )
+    assert fa.open("results/study.zarr")["success_mean"].dims == ("initial_trust",)
+
+
+def test_init__every_line_in_a_comment_is_right_as_well() -> None:
+    done("init")
+    text = Path("study.yaml").read_text()
+    off = re.findall(r"^( *)# (\w+: *[\[{].*)$", text, re.M)
+    assert [field.split(":")[0] for _, field in off] == ["private_orientation", "trajectories"]
+    Path("study.yaml").write_text(re.sub(r"^( *)# (\w+: *[\[{].*)$", r"\1\2", text, flags=re.M))
+    assert done("validate", "study.yaml").startswith("ok: dyad, 153 points")
 
 
 def test_init__leaves_an_existing_file_alone() -> None:

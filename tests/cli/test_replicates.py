@@ -161,13 +161,13 @@ def test_replay__by_values_and_by_number() -> None:
     ("arguments", "expected", "code"),
     [
         (["nothing.zarr"], "there is no store at", 3),
-        (["kept.zarr", "--point", "6"], "point must be 0..5, got 6", 2),
+        (["kept.zarr", "--point", "6"], "point must be a whole number from 0 to 5, got 6", 2),
         (["kept.zarr", "--point", "initial_trust=0.5"], "private_orientation", 2),
         (["kept.zarr", "--point", "initial_trust=0.51,private_orientation=0"], "nearest is 0.5", 2),
         (["kept.zarr", "--point", "initial_trust"], "must be a number, or NAME=VALUE", 2),
         (["kept.zarr", "--point", "initial_trust=1,initial_trust=2"], "initial_trust twice", 2),
         (["kept.zarr", "--point", "trust_noise=0.1"], "does not vary", 2),
-        (["kept.zarr", "--replicate", "-1"], "replicate must be a whole number 0..", 2),
+        (["kept.zarr", "--replicate", "-1"], "replicate must be a whole number from 0", 2),
         (["kept.zarr", "--model-file", f"{OWN_MODEL}:MODEL"], "made with the model 'dyad'", 2),
     ],
 )

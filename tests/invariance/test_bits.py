@@ -115,7 +115,13 @@ def test_bits__common_random_numbers_share_noise():
 
 
 @pytest.mark.parametrize(
-    "changes", [{"keep": {}}, {"statistics": {}}, {"keep": {"replicates": True}}, {"keep": {}, "statistics": {}}]
+    "changes",
+    [
+        {"keep": {}},
+        {"statistics": {}},
+        {"keep": {"replicates": True}},
+        {"keep": {}, "statistics": {}},
+    ],
 )
 def test_bits__options_leave_the_rest_alone(changes):
     full, less = study().run(), study(**changes).run()
@@ -145,7 +151,8 @@ def test_bits__early_stop_of_finished_blocks_changes_nothing():
     points = np.array([model.defaults()] * 2)
     points[:, [p.name for p in model.parameters].index("initial_trust")] = [0.2, 0.5]
     runs = [
-        run_points(m, points, seed=4, n_replicates=100, dt=0.125, n_steps=480) for m in (model, never)
+        run_points(m, points, seed=4, n_replicates=100, dt=0.125, n_steps=480)
+        for m in (model, never)
     ]
     assert np.nanmin(runs[0].outputs[12]) < 40.0  # some dissolve early
     np.testing.assert_array_equal(runs[0].outputs, runs[1].outputs)

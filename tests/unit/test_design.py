@@ -82,10 +82,10 @@ def test_values__that_are_no_list_are_refused(values, make):
         make(values)
 
 
-@pytest.mark.parametrize("values", [[[1.0, 2.0], [3.0, 4.0]], np.zeros((2, 2)), [[1.0], [2.0, 3]]])
+@pytest.mark.parametrize("values", [[[1.0, 2.0], [3.0, 4.0]], [[1.0], [2.0, 3]], np.zeros((2, 2))])
 def test_values__of_more_dimensions_are_refused(values):
-    with pytest.raises(fa.DesignError, match=r"design\.grid\.start must be"):
-        fa.grid(start=values)
+    with pytest.raises((fa.DesignError, fa.ParameterError), match=r"start(\[0\] .*)? must be"):
+        study(fa.grid(start=values))
 
 
 def test_choices__by_name_or_code():
@@ -109,6 +109,8 @@ REFUSED = [
     ("above", {"start": [0.0, 11.0]}, fa.ParameterError, r"start\[1\] .*got 11"),
     ("exclusive", {"scale": [1.0, 0.0]}, fa.ParameterError, r"scale\[1\] .*> 0, got 0"),
     ("fraction", {"members": [1, 2.5]}, fa.ParameterError, r"members\[1\] .*whole number.*2\.5"),
+    ("a truth", {"start": [0.5, True]}, fa.ParameterError, r"start\[1\] .*number value, got True"),
+    ("beyond", {"target": [1, 10**400]}, fa.ParameterError, r"target\[1\] .*beyond double prec"),
     ("truth", {"start": [True, False]}, fa.ParameterError, r"start\[0\] .*number value, got True"),
     ("text", {"start": [1.0, "1"]}, fa.ParameterError, r"start\[1\] .*must be a number"),
     ("missing", {"start": [1.0, None]}, fa.ParameterError, r"start\[1\] .*must be a number"),

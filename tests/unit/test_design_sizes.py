@@ -118,7 +118,7 @@ def test_sample__refuses_what_the_model_cannot_take(ranges, error, message):
 def test_linspace__has_exact_ends_and_equal_steps(low, high, n):
     values = axis({"linspace": [low, high, n]})
     assert (values[0], values[-1], len(values)) == (low, high, n)
-    np.testing.assert_allclose(values, np.linspace(low, high, n), rtol=1e-15, atol=1e-16)
+    np.testing.assert_allclose(values, np.linspace(low, high, n), rtol=1e-15, atol=1e-15)
     assert all((b - a) * (high - low) > 0 for a, b in itertools.pairwise(values))
 
 
@@ -236,11 +236,11 @@ def test_size__a_huge_study_plans_at_once():
     assert isinstance(plan.points, int)
     assert plan.points == 3_600_000_000
     assert plan.instance_steps == 3_600_000_000 * 2**24 * 8
-    assert "TiB" in str(plan)
+    assert "777.8 GiB" in str(plan)
 
 
 def test_size__a_huge_study_is_not_run_in_memory():
-    with pytest.raises(fa.DesignError, match=r"the result takes about .* TiB of memory"):
+    with pytest.raises(fa.DesignError, match=r"the result takes about .* GiB of memory"):
         huge().run()
 
 

@@ -197,6 +197,21 @@ def test_netcdf__holds_everything(grid: xr.Dataset, tmp_path: Path) -> None:
         assert json.loads(ds.attrs["complete"]) is True
 
 
+def test_attributes__of_numpy_are_written_as_plain_ones(grid: xr.Dataset, tmp_path: Path) -> None:
+    ds = grid.assign_attrs(levels=np.array([0.5, 1.5]), number=np.float64(2.5), note=None)
+    export(ds, tmp_path / "a.csv")
+    attributes = json.loads((tmp_path / "a.csv.json").read_text())["attributes"]
+    assert (attributes["levels"], attributes["number"], attributes["note"]) == (
+        [0.5, 1.5],
+        2.5,
+        None,
+    )
+    export(ds, tmp_path / "a.nc")
+    with xr.open_dataset(tmp_path / "a.nc", engine="h5netcdf") as back:
+        np.testing.assert_array_equal(back.attrs["levels"], [0.5, 1.5])
+        assert (back.attrs["number"], back.attrs["note"]) == (2.5, "null")
+
+
 def test_netcdf__codes_keep_their_meanings(named: xr.Dataset, tmp_path: Path) -> None:
     export(named, tmp_path / "a.nc")
     with xr.open_dataset(tmp_path / "a.nc", engine="h5netcdf") as ds:
