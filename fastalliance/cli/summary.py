@@ -52,9 +52,9 @@ def show_summary(ds: xr.Dataset, study: Study, watch: Watch, threads: int) -> No
     invalid = ds["n_invalid"].values
     if invalid.any():
         print_line(
-            f"{counted(np.nansum(invalid), 'INVALID REPLICATE')} at "
-            f"{counted((invalid > 0).sum(), 'point')}: they left the finite numbers, and the "
-            "statistics exclude them",
+            f"INVALID: {counted(np.nansum(invalid), 'replicate')} at "
+            f"{counted((invalid > 0).sum(), 'point')} left the finite numbers; the statistics "
+            "exclude them",
             alarm=True,
         )
     print_line()

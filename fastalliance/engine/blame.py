@@ -80,9 +80,10 @@ def _wrong_return(formula: str, returned: Any) -> str:
         return "returns nothing on some path; every path must return its values"
     if not isinstance(returned, types.BaseTuple):
         return f"must return a tuple of numbers on every path, numba infers {returned}"
-    for i, kind in enumerate(returned):
+    kinds: Any = returned
+    for i, kind in enumerate(kinds):
         if not isinstance(kind, types.Boolean | types.Integer | types.Float):
-            name = getattr(returned, "fields", {i: f"value {i}"})[i]
+            name = getattr(kinds, "fields", {i: f"value {i}"})[i]
             return f"must return numbers, numba infers {kind} for {name}"
     return ""
 

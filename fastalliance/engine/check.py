@@ -71,13 +71,15 @@ def check_model(model: Model, *, replicates: int = 3, steps: int = 50, seed: int
     >>> fa.check_model(fa.model("dyad")).identical
     True
     """
-    from fastalliance.engine.run import run_points
+    from fastalliance.engine.run import prepare_driver, run_points
 
     n_steps = min(steps, round(model.horizon / model.dt))
     defaults = model.defaults()
+    points = np.array([defaults], dtype=np.float64)
+    prepare_driver(model, points)
     block = run_points(
         model,
-        np.array([defaults]),
+        points,
         seed=seed,
         n_replicates=replicates,
         dt=model.dt,

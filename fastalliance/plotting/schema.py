@@ -85,7 +85,12 @@ def companion_output(ds: xr.Dataset, first: str) -> str | None:
 
 
 def interval(ds: xr.Dataset, output: str) -> tuple[FloatArray, FloatArray] | None:
-    """Return the ends of the 95 % interval of the estimate of `output`, if it has one."""
+    """Return the ends of the 95 % interval of the estimate of `output`, if it has one.
+
+    A single replicate has none worth drawing: Wilson's would be 0 to 0.79 or 0.21 to 1.
+    """
+    if ds.attrs.get("replicates") == 1:
+        return None
     if is_binary(ds, output):
         return as_array(ds[f"{output}_low"]), as_array(ds[f"{output}_high"])
     if f"{output}_stderr" not in ds.data_vars:

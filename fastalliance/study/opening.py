@@ -9,6 +9,7 @@ from fastalliance.store import StoreHandle, read
 from fastalliance.study import labels
 from fastalliance.study.checks import warn
 from fastalliance.study.results import final_slabs
+from fastalliance.study.statistics import Statistics
 from fastalliance.study.tiles import Tiling
 
 if TYPE_CHECKING:
@@ -41,14 +42,15 @@ def open(store: str | os.PathLike[str], *, chunks: Any = None) -> xr.Dataset:
     handle = read(store)
     ds = _lazy(handle, chunks)
     if handle.complete:
-        return ds
+        return ds[_declared_order(handle, ds)]
     done, total = len(handle.rows), handle.n_tiles
     warn(
         f"{handle.path} is unfinished: {done} of {total} tiles are done, points of the others are "
         "NaN; run the study again to resume it"
     )
     ds.attrs.update(tiles_done=done, n_tiles=total)
-    return ds.assign(_partial(handle))
+    ds = ds.assign(_partial(handle))
+    return ds[_declared_order(handle, ds)]
 
 
 def _lazy(handle: StoreHandle, chunks: Any) -> xr.Dataset:
@@ -59,14 +61,28 @@ def _lazy(handle: StoreHandle, chunks: Any) -> xr.Dataset:
     return ds
 
 
+def _tiling(handle: StoreHandle) -> Tiling:
+    stored = handle.attrs["tiling"]
+    return Tiling(tuple(stored["shape"]), tuple(stored["box_shape"]), stored["replicates"])
+
+
+def _statistics(handle: StoreHandle) -> Statistics:
+    quantiles = handle.attrs["configuration"].get("statistics", {}).get("quantiles", ())
+    return labels.statistics_from(handle.attrs["outputs"], quantiles, _tiling(handle).n_blocks)
+
+
+def _declared_order(handle: StoreHandle, ds: xr.Dataset) -> list[str]:
+    """Return the variables in the model's order; a directory lists them in any."""
+    declared = [variable.name for variable in _statistics(handle).variables()]
+    rest = sorted(str(name) for name in ds.data_vars if name not in declared)
+    return [name for name in declared if name in ds.data_vars] + rest
+
+
 def _partial(handle: StoreHandle) -> dict[str, tuple[tuple[str, ...], Any, dict[str, Any]]]:
     """Return the statistics of the points that are done."""
-    attrs = handle.attrs
-    stored = attrs["tiling"]
-    tiling = Tiling(tuple(stored["shape"]), tuple(stored["box_shape"]), stored["replicates"])
-    quantiles = attrs["configuration"].get("statistics", {}).get("quantiles", ())
-    statistics = labels.statistics_from(attrs["outputs"], quantiles, tiling.n_blocks)
-    dims = tuple(stored["dims"])
+    tiling = _tiling(handle)
+    statistics = _statistics(handle)
+    dims = tuple(handle.attrs["tiling"]["dims"])
     specs = {v.name: labels.final_spec(v, tiling, dims) for v in statistics.variables()}
     arrays = {name: labels.empty(spec) for name, spec in specs.items()}
     for slab in final_slabs(tiling, statistics, handle, set(handle.rows)):

@@ -270,7 +270,7 @@ def test_invalid_replicates__are_said_loudly() -> None:
     outcome = command("run", "own.yaml", "--quiet", "--model-file", "own.py:MODEL")
     assert outcome.code == 0
     assert outcome.err.startswith("fastalliance: warning: 10 replicates at 1 design points left")
-    assert "10 INVALID REPLICATES at 1 point: they" in outcome.out
+    assert "INVALID: 10 replicates at 1 point left the finite numbers" in outcome.out
 
 
 def test_own_model__from_its_file() -> None:

@@ -59,7 +59,7 @@ def test_run__invalid_replicates_and_their_warning() -> None:
     Path("own.py").write_text(text)
     Path("own.yaml").write_text("model: ornstein_uhlenbeck\nreplicates: 10\n")
     lines = shown("run", "own.yaml", "--model-file", "own.py:MODEL")
-    assert any(line.startswith("10 INVALID REPLICATES") for line in lines)
+    assert any(line.startswith("INVALID: 10 replicates at 1 point") for line in lines)
 
 
 @pytest.mark.parametrize(
