@@ -59,7 +59,7 @@ def _run(path: Path) -> types.ModuleType:
             # serve the old code of a file that changed within a second.
             exec(compile(source, absolute, "exec"), module.__dict__)
     except (Exception, SystemExit) as error:
-        pass
+        del sys.modules[module.__name__]
         raise ModelError(_explain(error, absolute, shown)) from error
     return module
 

@@ -8,6 +8,7 @@ import pytest
 
 import fastalliance as fa
 from tests.cli.command import OWN_MODEL, command, done, refused
+from tests.unit.test_structure import MODEL as SIZED
 
 
 def table(out: str) -> dict[str, list[str]]:
@@ -122,6 +123,7 @@ store: kept.zarr
 DESIGNS = {
     "grid": "design: {grid: {private_orientation: [0, 0.1], initial_trust: [0.5, 0.55, 0.6]}}\n",
     "sample": "design: {sample: {n: 4, seed: 3, ranges: {trust_noise: [0.05, 0.2]}}}\n",
+    "common": "common_random_numbers: true\ndesign: {grid: {initial_trust: [0.5, 0.6]}}\n",
     "table": "design: {table: {initial_trust: [0.5, 0.6], building_effort: [0, 0.5]}}\n",
     "point": "parameters: {initial_trust: 0.52, dissolution_patience: 3}\n",
 }
@@ -140,6 +142,21 @@ def test_replay__gives_the_bits_of_the_study(kind: str) -> None:
     for output in study.model.output_variables:
         raw = kept[output.name].values.reshape(last + 1, 8)
         np.testing.assert_array_equal(replayed[output.name].values, raw[last, 5:6])
+
+
+def test_replay__of_a_model_with_sizes() -> None:
+    from fastalliance.cli.rebuilding import rebuild
+
+    fa.Study(
+        SIZED,
+        structure={"members": 7},
+        design=fa.grid(probability=[0.2, 0.6]),
+        replicates=6,
+        keep={"replicates": True},
+    ).run(store="kept.zarr")
+    replayed = rebuild("kept.zarr", SIZED).replay(point={"probability": 0.6}, replicate=3)
+    kept = fa.open("kept.zarr")["events"].sel(probability=0.6, replicate=3)
+    assert float(replayed["events"][0]) == float(kept)
 
 
 def test_replay__by_values_and_by_number() -> None:
