@@ -50,7 +50,7 @@ def run_on_threads(
     pool = ThreadPoolExecutor(threads, thread_name_prefix="tile")
     try:
         while True:
-            while len(running) <= threads and failure is None and not stop.is_set():
+            while len(running) < threads and failure is None and not stop.is_set():
                 tile = next(waiting, None)
                 if tile is None:
                     break

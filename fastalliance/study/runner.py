@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -60,11 +62,14 @@ class TileRunner:
     tiling: Tiling
     statistics: Statistics
     store: TileStore
+    cores: threading.Semaphore  # so many tiles compute at once; one more may be writing
 
     def __call__(self, number: int) -> tuple[int, str, int]:
         """Run tile `number`; return it with its data's digest and its instance-steps."""
         tile = self.tiling.tile(number)
-        digest = self.store.write(number, self.compute(tile))
+        with self.cores:
+            data = self.compute(tile)
+        digest = self.store.write(number, data)
         return number, digest, tile.n_points * tile.n_replicates * self.study.n_steps
 
     def compute(self, tile: Tile) -> TileData:
@@ -208,7 +213,8 @@ def _run_tiles(study: Study, tiling: Tiling, store: TileStore, options: RunOptio
     plan = study.plan()
     store.require_space(plan.total_bytes + plan.total_bytes * len(missing) // tiling.n_tiles)
     statistics = study.statistics(tiling)
-    runner = TileRunner(study, tiling, statistics, store)
+    threads = thread_count(options.threads)
+    runner = TileRunner(study, tiling, statistics, store, threading.Semaphore(threads))
     total = plan.instance_steps
     done = total - sum(
         tile.n_points * tile.n_replicates * study.n_steps
@@ -218,7 +224,11 @@ def _run_tiles(study: Study, tiling: Tiling, store: TileStore, options: RunOptio
         progress.start(total, done)
         prepare_driver(study.model, study.points(0, 1))
         progress.begin()
-        _collect(runner, store, missing.tolist(), options, interrupts, progress)
+        # one thread more than cores: while a tile is being written, the next one computes
+        results = run_on_threads(
+            runner, missing.tolist(), threads=threads + 1, stop=interrupts.stop
+        )
+        _collect(results, store, progress)
         if interrupts.stop.is_set():
             raise KeyboardInterrupt(_kept(store, tiling, options))
         store.finalise(final_slabs(tiling, statistics, store))
@@ -226,19 +236,13 @@ def _run_tiles(study: Study, tiling: Tiling, store: TileStore, options: RunOptio
 
 
 def _collect(
-    runner: TileRunner,
-    store: TileStore,
-    tiles: list[int],
-    options: RunOptions,
-    interrupts: Interrupts,
-    progress: ProgressLike,
+    results: Iterable[tuple[int, str, int] | None], store: TileStore, progress: ProgressLike
 ) -> None:
-    """Drive the executor; what finished goes to the ledger every few seconds and at the end."""
+    """Note what finished in the ledger, every few seconds and at the end."""
     rows: list[tuple[int, str]] = []
     recorded = time.monotonic()
-    threads = thread_count(options.threads)
     try:
-        for result in run_on_threads(runner, tiles, threads=threads, stop=interrupts.stop):
+        for result in results:
             if result is not None:
                 number, digest, steps = result
                 rows.append((number, digest))

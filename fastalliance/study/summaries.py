@@ -57,10 +57,13 @@ class Summary(ABC):
         """Return the values of the variables from merged columns."""
 
 
-def _count_and_sum(values: Floats) -> tuple[npt.NDArray[np.bool_], Floats, Floats]:
+def _count_and_sum(values: Floats) -> tuple[Floats, Floats]:
+    """Return how many values of each point are not NaN, and their sum."""
+    total: Floats = values.sum(axis=1)
+    if not np.isnan(total).any():  # nearly always; twice as fast, and the same bits
+        return np.full(len(values), float(values.shape[1])), total
     valid = ~np.isnan(values)
-    count = valid.sum(axis=1).astype(np.float64)
-    return valid, count, np.where(valid, values, 0.0).sum(axis=1)
+    return valid.sum(axis=1).astype(np.float64), np.where(valid, values, 0.0).sum(axis=1)
 
 
 @dataclass(frozen=True)
@@ -79,16 +82,16 @@ class MomentsSummary(Summary):
 
     def reduce(self, outputs: dict[str, Floats]) -> Floats:
         values = outputs[self.output.name]
-        valid, count, total = _count_and_sum(values)
+        count, total = _count_and_sum(values)
         mean = total / count
-        deviation = np.where(valid, values - mean[:, None], 0.0)
-        columns = [
-            count,
-            mean,
-            (deviation * deviation).sum(axis=1),
-            np.fmin.reduce(values, axis=1),
-            np.fmax.reduce(values, axis=1),
-        ]
+        deviation = values - mean[:, None]
+        deviation *= deviation
+        if (count == values.shape[1]).all():
+            low, high = values.min(axis=1), values.max(axis=1)
+        else:
+            deviation = np.where(np.isnan(deviation), 0.0, deviation)
+            low, high = np.fmin.reduce(values, axis=1), np.fmax.reduce(values, axis=1)
+        columns = [count, mean, deviation.sum(axis=1), low, high]
         if self.in_block and self.quantiles:
             columns.extend(exact_quantiles(values, self.quantiles))
         return np.stack(columns, axis=1)
@@ -148,8 +151,9 @@ class BinarySummary(Summary):
 
     def reduce(self, outputs: dict[str, Floats]) -> Floats:
         values = outputs[self.output.name]
-        valid, count, ones = _count_and_sum(values)
-        _require_codes(self.output, values, valid & (values != 0.0) & (values != 1.0), "0 or 1")
+        count, ones = _count_and_sum(values)
+        wrong = (values != 0.0) & (values != 1.0) & ~np.isnan(values)
+        _require_codes(self.output, values, wrong, "0 or 1")
         return np.stack([count, ones], axis=1)
 
     def merge(self, left: Floats, right: Floats) -> Floats:
@@ -194,10 +198,12 @@ class CategorySummary(Summary):
 
     def reduce(self, outputs: dict[str, Floats]) -> Floats:
         values = outputs[self.output.name]
-        valid, count, _ = _count_and_sum(values)
+        count, _ = _count_and_sum(values)
         masks = [values == code for code in self._codes.values()]
         allowed = ", ".join(f"{code} ({name})" for name, code in self._codes.items())
-        _require_codes(self.output, values, valid & ~np.logical_or.reduce(masks), allowed)
+        _require_codes(
+            self.output, values, ~np.logical_or.reduce([*masks, np.isnan(values)]), allowed
+        )
         shares = [mask.sum(axis=1).astype(np.float64) for mask in masks]
         return np.stack([count, *shares], axis=1)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
 import os
@@ -22,6 +21,7 @@ from fastalliance.errors import StoreError
 from fastalliance.store import RunStore, creation, files, lease, process, read, status
 from fastalliance.store.lease import Lease
 from tests.faults import toy
+from tests.faults.disks import fill, mounted
 
 N_FLIPS = int(os.environ.get("FASTALLIANCE_FLIPS", "150"))
 
@@ -227,26 +227,6 @@ def test_run_document__with_a_path_for_a_name_is_refused(tmp_path: Path) -> None
 
 
 # Disks ----------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def mounted(path: Path, size: str) -> Iterator[Path]:
-    path.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(path)]
-    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("mounting a tmpfs is not permitted here")
-    try:
-        yield path
-    finally:
-        subprocess.run(["umount", "-l", str(path)], check=True)
-
-
-def fill(path: Path, leave: int) -> Path:
-    """Fill a file system but for some bytes."""
-    ballast = path / "ballast"
-    free = shutil.disk_usage(path).free
-    ballast.write_bytes(b"\0" * max(0, free - leave))
-    return ballast
 
 
 def test_full_disk__while_writing_stops_and_resumes(tmp_path: Path) -> None:

@@ -361,6 +361,6 @@ def test_switch__must_be_a_field_that_the_parameter_switches_off(switches, messa
 
 
 def test_check_model__names_an_output_that_differs_when_compiled():
-    careless = model(outputs=lambda s, p: (s.x, float(np.random.random() < 0.5)))
-    with pytest.raises(fa.ModelError, match="output positive of replicate .* differs under numba"):
+    careless = model(outputs=lambda s, p: (s.x, np.round(np.random.random())))
+    with pytest.raises(fa.ModelError, match=r"output positive of replicate .* differs under numba"):
         fa.check_model(careless, replicates=50)

@@ -1,0 +1,194 @@
+"""Faults around a real study: full, read-only and vanished disks; a reader beside the writer."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastalliance as fa
+from fastalliance.store import status
+from fastalliance.study import runner, tiles
+from fastalliance.study.progress import NoProgress
+from tests.cli.command import command
+from tests.faults import toy
+from tests.faults.disks import fill, mounted
+
+STUDY = """\
+model: dyad
+seed: 5
+replicates: 100
+horizon: 30
+design: {grid: {initial_trust: {linspace: [0.2, 0.9, 32]}}}
+keep: {replicates: true}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _a_study_of_many_tiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(tiles, "_MIN_TILE_STEPS", 48_000)  # two points
+    monkeypatch.setattr(runner, "_RECORD_SECONDS", 0.0)
+    Path("study.yaml").write_text(STUDY)
+
+
+def run(store: Path | str) -> tuple[int, str]:
+    outcome = command("run", "study.yaml", "--quiet", "--threads", "1", "--store", store)
+    return outcome.code, outcome.err
+
+
+def expected() -> str:
+    assert run("reference.zarr") == (0, "")
+    assert status("reference.zarr").n_tiles == 16
+    return toy.values_hash(Path("reference.zarr"))
+
+
+def after_tiles(monkeypatch: pytest.MonkeyPatch, n: int, action: Callable[[], object]) -> None:
+    """Do something once, when `n` tiles have finished."""
+    done = 0
+
+    def advance(self: NoProgress, steps: int) -> None:
+        nonlocal done
+        done += 1
+        if done == n:
+            action()
+
+    monkeypatch.setattr(NoProgress, "advance", advance)
+
+
+def refused(store: Path, *parts: str) -> None:
+    """Run; it must end with code 3 and one line that has the path and `parts`."""
+    code, err = run(store)
+    assert code == 3, err
+    assert len(err.splitlines()) == 1, err
+    for part in (f"fastalliance: error: {store}", *parts):
+        assert part in err
+
+
+def test_full_disk__stops_the_study_cleanly_and_it_resumes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = expected()
+    with mounted(tmp_path / "small", "4m") as small:
+        store = small / "run.zarr"
+        with monkeypatch.context() as filled:
+            after_tiles(filled, 3, lambda: fill(small, 0))
+            refused(store, "No space left on device", "the disk is full: free some space")
+        after = status(store)
+        assert 3 <= after.n_done + 1 < after.n_tiles  # what was noted before the disk was full
+        assert after.owner is None
+        with pytest.warns(UserWarning, match="is unfinished"):
+            ds = fa.open(store)
+        n_missing = int(np.isnan(ds["success_mean"]).sum())
+        assert n_missing == 2 * (after.n_tiles - after.n_done)
+        refused(store, "No space left on device")  # still full
+        (small / "ballast").unlink()
+        assert run(store) == (0, "")
+        assert toy.values_hash(store) == values
+        assert [p.name for p in (store / "_run/scratch").iterdir()] == ["zarr.json"]
+
+
+def test_full_disk__found_at_the_end_keeps_all_tiles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = expected()
+    with mounted(tmp_path / "small", "4m") as small:
+        store = small / "run.zarr"
+        with monkeypatch.context() as filled:
+            filled.setattr(NoProgress, "advance", lambda self, steps: None)
+            record = runner.RunStore.record
+
+            def record_then_fill(self: runner.RunStore, rows: list[tuple[int, str]]) -> None:
+                record(self, rows)
+                if not self.missing().size:
+                    fill(small, 8192)
+
+            filled.setattr(runner.RunStore, "record", record_then_fill)
+            refused(store, "finalising the store failed: No space left on device")
+        after = status(store)
+        assert (after.n_done, after.complete) == (after.n_tiles, False)
+        (small / "ballast").unlink()
+        computed: list[int] = []
+        monkeypatch.setattr(NoProgress, "advance", lambda self, steps: computed.append(steps))
+        assert run(store) == (0, "")
+        assert computed == []
+        assert toy.values_hash(store) == values
+
+
+def test_read_only_directory__is_refused_before_computing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed: list[int] = []
+    monkeypatch.setattr(runner.TileRunner, "compute", lambda self, tile: computed.append(tile))
+    with mounted(tmp_path / "small", "1m") as small:
+        subprocess.run(["mount", "-o", "remount,ro", str(small)], check=True)
+        refused(small / "run.zarr", "the file system is read-only")
+    assert computed == []
+
+
+def test_vanished_directory__stops_at_once_and_is_not_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = expected()
+    store = tmp_path / "run.zarr"
+    with monkeypatch.context() as moved:
+        after_tiles(moved, 3, lambda: store.rename(tmp_path / "moved.zarr"))
+        refused(store, "has vanished")
+    assert not store.exists()
+    assert 0 < status("moved.zarr").n_done < 16
+    (tmp_path / "moved.zarr").rename(store)
+    assert run(store) == (0, "")
+    assert toy.values_hash(store) == values
+
+
+def test_reader__beside_a_running_study_sees_finished_tiles_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected()
+    reference = fa.open("reference.zarr").load()
+    store = tmp_path / "run.zarr"
+    seen: list[int] = []
+
+    def look(self: NoProgress, steps: int) -> None:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".* is unfinished")
+            ds = fa.open(store)
+        assert ds.attrs["complete"] is False
+        for name in ("success_mean", "trust_a_std", "n_invalid"):
+            values = ds[name].values
+            there = ~np.isnan(values)
+            np.testing.assert_array_equal(values[there], reference[name].values[there])
+        seen.append(int(there.sum()))
+
+    monkeypatch.setattr(NoProgress, "advance", look)
+    assert run(store) == (0, "")
+    assert len(seen) == 16
+    assert seen == sorted(seen)
+    assert len(set(seen)) > 5
+    assert max(seen) < 32
+
+
+def test_secrets__of_the_environment_are_in_no_file_and_no_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    canary = "c4n4ry-7f3e"
+    for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "GITHUB_TOKEN", "PASSWORD"):
+        monkeypatch.setenv(name, canary)
+    outcomes = [
+        command("run", "study.yaml", "--store", "run.zarr"),
+        command("run", "study.yaml", "--store", "run.zarr", "--set", "seed=6"),
+        command("status", "run.zarr"),
+        command("doctor"),
+    ]
+    assert [outcome.code for outcome in outcomes[:3]] == [0, 3, 0]
+    assert not any(canary in outcome.out + outcome.err for outcome in outcomes)
+    files = toy.tree(tmp_path / "run.zarr")
+    assert len(files) > 50
+    assert not any(canary.encode() in data for data in files.values())
+    assert canary in os.environ["PASSWORD"]
