@@ -140,7 +140,9 @@ class Parameter:
             number = float(value)
         except OverflowError:
             raise ParameterError(f"{where} is beyond double precision") from None
-        if self.kind == "integer" and not (number.is_integer() and abs(number) <= _MAX_INTEGER):
+        if self.kind == "integer" and not number.is_integer():
+            raise ParameterError(f"{where} must be a whole number, got {number:g}")
+        if self.kind == "integer" and abs(number) > _MAX_INTEGER:
             raise ParameterError(f"{where} must be a whole number up to 2^53, got {number:g}")
         finite = math.isfinite(number) or (self.allow_infinite and number == math.inf)
         inside = self.lower <= number <= self.upper

@@ -89,12 +89,30 @@ def kernel_hash(model: Model) -> str:
     """
     try:
         digest = formulas.digest(list(model.formulas().values()))
-    except formulas.UnresolvedError as error:
-        digest = f"unresolved {error}"
+    except formulas.UnresolvedError:
+        digest = "unresolved"
     outputs = [(o.name, o.kind, o.categories) for o in model.output_variables]
     ratios = [(r.name, r.numerator, r.denominator) for r in model.ratios]
     described = f"{digest}\0{driver_source(model)}\0{outputs}\0{ratios}"
     return hashlib.sha256(described.encode()).hexdigest()
+
+
+def require_resolved(model: Model) -> None:
+    """Refuse a model whose changes could not be noticed, before it writes a store.
+
+    Raises
+    ------
+    ModelError
+        A formula refers to something whose value cannot be hashed.
+    """
+    try:
+        formulas.digest(list(model.formulas().values()))
+    except formulas.UnresolvedError as error:
+        raise ModelError(
+            f"model {model.name}: a formula refers to {error}, whose value cannot be hashed, so a "
+            "store could not tell whether it changed; make it a parameter or a constant, or run "
+            "without a store"
+        ) from None
 
 
 def driver_source(model: Model) -> str:

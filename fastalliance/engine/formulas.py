@@ -158,6 +158,8 @@ def _code_parts(code: types.CodeType) -> Iterator[str]:
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             yield from _code_parts(constant)
+        elif isinstance(constant, frozenset):
+            yield repr(sorted(map(repr, constant)))  # its own order depends on hash seeds
         else:
             yield repr(constant)
 

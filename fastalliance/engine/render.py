@@ -147,7 +147,8 @@ def render(model: str, fields: DriverFields) -> str:
     given = [sizes.get(name, f"points[point, {i}]") for i, name in enumerate(fields.parameters)]
     load_state = ", ".join(f"work[{row}, lane]" for row in state_rows.values())
     store_state = [f"work[{row}, lane] = s[{i}]" for i, row in enumerate(state_rows.values())]
-    recorded = f"work[{{}}, lane] if work[{check_row}, lane] == 0.0 else np.nan"
+    finite = f"work[{check_row}, lane] == 0.0 and abs(work[{{0}}, lane]) < np.inf"
+    recorded = f"work[{{0}}, lane] if {finite} else np.nan"
     record = [
         f"paths[{i}, point, replicate, row] = {recorded.format(state_rows[name])}"
         for i, name in enumerate(fields.recorded)

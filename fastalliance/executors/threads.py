@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
@@ -27,11 +27,11 @@ def run_on_threads(
     *,
     threads: int,
     stop: threading.Event,
-) -> Iterator[Result | None]:
+) -> Generator[Result | None]:
     """Yield the results of ``task(tile)`` as tiles finish, and None now and then while waiting.
 
-    The first exception of a task is raised after the tiles that were running have finished and
-    been yielded; no further tile is started then.
+    The first exception of a task is raised after the tasks that were running have ended and been
+    yielded; no further one is started then.
 
     Parameters
     ----------
@@ -58,8 +58,6 @@ def run_on_threads(
             if not running:
                 break
             done, running = wait(running, timeout=_POLL, return_when=FIRST_COMPLETED)
-            if stop.is_set() or failure is not None:
-                running = {future for future in running if not future.cancel()}
             for future in done:
                 error = future.exception()
                 if error is None:

@@ -86,7 +86,7 @@ def array_document(info: ArrayInfo, attrs: Mapping[str, Any]) -> dict[str, Any]:
 
 def document_bytes(document: Mapping[str, Any]) -> bytes:
     """Return the bytes of a ``zarr.json``."""
-    return json.dumps(document, indent=2, allow_nan=False).encode()
+    return json.dumps(document, allow_nan=False).encode()
 
 
 def structure_digest(document: Mapping[str, Any]) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import sys
 import threading
 from types import FrameType
 from typing import Any, Self
@@ -28,11 +28,13 @@ class Interrupts:
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._previous.items():
-            signal.signal(number, handler)
+            if handler is not None:  # None: it was not set from Python
+                signal.signal(number, handler)
         self._previous = {}
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.stop.is_set():
             raise KeyboardInterrupt("stopped at once; the tiles that were running are lost")
         self.stop.set()
-        print("\nstopping: the running tiles finish first (again to stop now)", file=sys.stderr)
+        # not print: the signal may have come while a line was being printed
+        os.write(2, b"\nstopping: the running tiles finish first (again to stop now)\n")

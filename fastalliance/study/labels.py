@@ -123,6 +123,7 @@ def declarations(model: Model) -> dict[str, Any]:
         "time_unit": model.time_unit,
         "outputs": [asdict(output) for output in model.output_variables],
         "ratios": [asdict(ratio) for ratio in model.ratios],
+        "states": [state.name for state in model.recorded],
     }
 
 
@@ -137,6 +138,19 @@ def statistics_from(
         quantiles=tuple(quantiles),
         n_blocks=n_blocks,
     )
+
+
+def ordered(plain: Mapping[str, Any], names: list[str]) -> list[str]:
+    """Return `names` of result variables in the order of the model's declarations.
+
+    Statistics first, then kept outputs, then trajectories, then whatever else there is.
+    """
+    statistics = statistics_from(plain, (0.5,), 1)
+    order = [variable.name for variable in statistics.variables()]
+    order += [output["name"] for output in plain["outputs"]]
+    order += [f"{state}_path" for state in plain["states"]]
+    known = [name for name in order if name in names]
+    return known + sorted(set(names) - set(known))
 
 
 def dataset(

@@ -26,19 +26,26 @@ def layout(study: Study, tiling: Tiling) -> Layout:
     statistics = study.statistics(tiling)
     dims = study.design.dims
     final = tuple(labels.final_spec(variable, tiling, dims) for variable in statistics.variables())
-    points = tiling.points_per_tile
-    packed: dict[str, tuple[int, ...]] = {labels.STATISTICS: (points, statistics.n_columns)}
-    if statistics.quantile_outputs and tiling.n_blocks > 1:
-        shape = (len(statistics.quantile_outputs), points, tiling.replicates_per_tile)
-        packed[labels.RAW] = shape
     return Layout(
         n_tiles=tiling.n_tiles,
-        packed=packed,
+        packed=packed_shapes(study, tiling),
         direct=direct_specs(study, tiling, dims),
         final=final,
         coordinates=tuple(coordinates(study)),
         attrs=attributes(study, tiling),
     )
+
+
+def packed_shapes(study: Study, tiling: Tiling) -> dict[str, tuple[int, ...]]:
+    """Return the packed arrays and the shape of one tile in each."""
+    statistics = study.statistics(tiling)
+    shapes: dict[str, tuple[int, ...]] = {
+        labels.STATISTICS: (tiling.points_per_tile, statistics.n_columns)
+    }
+    if statistics.quantile_outputs and tiling.n_blocks > 1:
+        n_outputs = len(statistics.quantile_outputs)
+        shapes[labels.RAW] = (n_outputs, tiling.points_per_tile, tiling.replicates_per_tile)
+    return shapes
 
 
 def direct_specs(study: Study, tiling: Tiling, dims: tuple[str, ...]) -> tuple[ArraySpec, ...]:
@@ -116,26 +123,24 @@ def attributes(study: Study, tiling: Tiling | None = None) -> dict[str, Any]:
     }
     if tiling is not None:
         attrs["outputs"] = labels.declarations(model)
-        attrs["tiling"] = {
-            "shape": list(tiling.shape),
-            "dims": list(study.design.dims),
-            "box_shape": list(tiling.box_shape),
-            "replicates": tiling.replicates,
-        }
+        attrs["tiling"] = {"dims": list(study.design.dims), **tiling.to_plain()}
     return attrs
 
 
-def plan(study: Study, threads: int | None = None) -> Plan:
+def plan(study: Study, threads: int | None = None, tiling: Tiling | None = None) -> Plan:
     """Return the size of a study."""
-    tiling = study.tiling()
-    statistics = study.statistics(tiling)
-    dims = study.design.dims
+    tiling = tiling or study.tiling()
+    variables = study.statistics(tiling).variables()
+    kept = direct_specs(study, tiling, study.design.dims)
     n_points = study.design.n_points
-    kept = direct_specs(study, tiling, dims)
-    per_point = sum(variable.extra_size for variable in statistics.variables())
+    per_point = sum(variable.extra_size for variable in variables)
     n_threads = thread_count(threads or study.configuration.execution.threads)
-    tile_bytes = 8 * tiling.points_per_tile * tiling.replicates_per_tile
-    slab_points = math.prod(labels.slab_shape(tiling))
+    n_outputs = len(study.model.output_variables)
+    outputs_bytes = tiling.points_per_tile * tiling.replicates_per_tile * n_outputs * 8
+    packed_bytes = 8 * sum(math.prod(shape) for shape in packed_shapes(study, tiling).values())
+    kept_bytes = 8 * sum(math.prod(spec.chunks) for spec in kept)
+    tile_bytes = 2 * outputs_bytes + packed_bytes + kept_bytes  # twice: while it is reduced
+    raw_bytes = packed_bytes * tiling.n_blocks  # of one box, while it is labelled
     return Plan(
         model=study.model.name,
         points=n_points,
@@ -146,7 +151,9 @@ def plan(study: Study, threads: int | None = None) -> Plan:
         tiles=tiling.n_tiles,
         statistics_bytes=8 * n_points * per_point,
         kept_bytes=8 * sum(math.prod(spec.shape) for spec in kept),
-        memory_bytes=n_threads * tile_bytes * (2 * len(study.model.output_variables) + 4)
-        + 16 * slab_points * per_point,
+        packed_bytes=packed_bytes * tiling.n_tiles,
+        memory_bytes=(n_threads + 1) * tile_bytes
+        + 3 * raw_bytes
+        + 16 * math.prod(labels.slab_shape(tiling)) * per_point,
         threads=n_threads,
     )

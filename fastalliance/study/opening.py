@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from fastalliance.errors import StoreError
 from fastalliance.store import StoreHandle, read
 from fastalliance.study import labels
 from fastalliance.study.checks import warn
@@ -42,15 +43,14 @@ def open(store: str | os.PathLike[str], *, chunks: Any = None) -> xr.Dataset:
     handle = read(store)
     ds = _lazy(handle, chunks)
     if handle.complete:
-        return ds[_declared_order(handle, ds)]
+        return _in_order(handle, ds)
     done, total = len(handle.rows), handle.n_tiles
     warn(
         f"{handle.path} is unfinished: {done} of {total} tiles are done, points of the others are "
         "NaN; run the study again to resume it"
     )
     ds.attrs.update(tiles_done=done, n_tiles=total)
-    ds = ds.assign(_partial(handle))
-    return ds[_declared_order(handle, ds)]
+    return _in_order(handle, ds.assign(_partial(handle)))
 
 
 def _lazy(handle: StoreHandle, chunks: Any) -> xr.Dataset:
@@ -61,28 +61,28 @@ def _lazy(handle: StoreHandle, chunks: Any) -> xr.Dataset:
     return ds
 
 
-def _tiling(handle: StoreHandle) -> Tiling:
-    stored = handle.attrs["tiling"]
-    return Tiling(tuple(stored["shape"]), tuple(stored["box_shape"]), stored["replicates"])
+def _attribute(handle: StoreHandle, name: str) -> Any:
+    if name not in handle.attrs:
+        raise StoreError(f"{handle.path} is damaged: its attributes lack {name!r}")
+    return handle.attrs[name]
 
 
-def _statistics(handle: StoreHandle) -> Statistics:
-    quantiles = handle.attrs["configuration"].get("statistics", {}).get("quantiles", ())
-    return labels.statistics_from(handle.attrs["outputs"], quantiles, _tiling(handle).n_blocks)
+def _statistics(handle: StoreHandle, tiling: Tiling) -> Statistics:
+    quantiles = _attribute(handle, "configuration").get("statistics", {}).get("quantiles", ())
+    return labels.statistics_from(_attribute(handle, "outputs"), quantiles, tiling.n_blocks)
 
 
-def _declared_order(handle: StoreHandle, ds: xr.Dataset) -> list[str]:
+def _in_order(handle: StoreHandle, ds: xr.Dataset) -> xr.Dataset:
     """Return the variables in the model's order; a directory lists them in any."""
-    declared = [variable.name for variable in _statistics(handle).variables()]
-    rest = sorted(str(name) for name in ds.data_vars if name not in declared)
-    return [name for name in declared if name in ds.data_vars] + rest
+    names = [str(name) for name in ds.data_vars]
+    return ds[labels.ordered(_attribute(handle, "outputs"), names)]
 
 
 def _partial(handle: StoreHandle) -> dict[str, tuple[tuple[str, ...], Any, dict[str, Any]]]:
     """Return the statistics of the points that are done."""
-    tiling = _tiling(handle)
-    statistics = _statistics(handle)
-    dims = tuple(handle.attrs["tiling"]["dims"])
+    tiling = Tiling.from_plain(_attribute(handle, "tiling"))
+    statistics = _statistics(handle, tiling)
+    dims = tuple(_attribute(handle, "tiling")["dims"])
     specs = {v.name: labels.final_spec(v, tiling, dims) for v in statistics.variables()}
     arrays = {name: labels.empty(spec) for name, spec in specs.items()}
     for slab in final_slabs(tiling, statistics, handle, set(handle.rows)):

@@ -19,6 +19,8 @@ class Plan:
         instances * steps.
     statistics_bytes, kept_bytes : int
         Uncompressed bytes of the statistics and of the kept replicates and trajectories.
+    packed_bytes : int
+        Uncompressed bytes that are kept until the run is finished.
     memory_bytes : int
         Estimated peak memory beyond the interpreter and its libraries.
     threads : int
@@ -36,6 +38,7 @@ class Plan:
     tiles: int
     statistics_bytes: int
     kept_bytes: int
+    packed_bytes: int
     memory_bytes: int
     threads: int
 
@@ -61,6 +64,7 @@ class Plan:
             ("tiles", f"{self.tiles:,}"),
             ("statistics", size_text(self.statistics_bytes)),
             ("kept replicates and trajectories", size_text(self.kept_bytes)),
+            ("kept while it runs", size_text(self.packed_bytes)),
             ("memory, about", size_text(self.memory_bytes)),
             (f"time on {self.threads} threads, about", time_text(self.seconds)),
         ]

@@ -7,6 +7,7 @@ import time
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from fastalliance.errors import ConfigError
 from fastalliance.study.plan import time_text
 
 _LINE_SECONDS = 10.0
@@ -144,6 +145,8 @@ class Bar(NoProgress):
 def make_progress(progress: bool | ProgressLike) -> ProgressLike:
     """Return a reporter: the given one, none, a bar on a terminal, or plain lines."""
     if not isinstance(progress, bool):
+        if not (hasattr(progress, "advance") and hasattr(progress, "__enter__")):
+            raise ConfigError(f"progress must be True, False or a reporter, got {progress!r}")
         return progress
     if not progress:
         return NoProgress()

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections.abc import Generator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fastalliance.engine import prepare_driver, run_points
+from fastalliance.engine import prepare_driver, require_resolved, run_points
 from fastalliance.errors import ConfigError, StoreError
 from fastalliance.executors import run_on_threads, thread_count
 from fastalliance.store import MemoryStore, RunStore, TileData, TileStore, require_space
 from fastalliance.store.documents import load_attributes
 from fastalliance.store.location import locate
 from fastalliance.store.paths import Paths
+from fastalliance.store.provenance import now
 from fastalliance.study import labels, opening
 from fastalliance.study.axes import require_memory
 from fastalliance.study.checks import warn_invalid
 from fastalliance.study.interrupts import Interrupts
-from fastalliance.study.layout import layout
+from fastalliance.study.layout import layout, plan
 from fastalliance.study.progress import ProgressLike, make_progress
 from fastalliance.study.results import final_slabs
 from fastalliance.study.statistics import Statistics
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from fastalliance.store import Layout
+    from fastalliance.study.plan import Plan
     from fastalliance.study.study import Study
 
 Floats = npt.NDArray[np.float64]
@@ -63,11 +65,17 @@ class TileRunner:
     statistics: Statistics
     store: TileStore
     cores: threading.Semaphore  # so many tiles compute at once; one more may be writing
+    stop: threading.Event
 
-    def __call__(self, number: int) -> tuple[int, str, int]:
-        """Run tile `number`; return it with its data's digest and its instance-steps."""
+    def __call__(self, number: int) -> tuple[int, str, int] | None:
+        """Run tile `number`; return it with its data's digest and its instance-steps.
+
+        A tile that waits for a core when the run is stopped is not computed: None.
+        """
         tile = self.tiling.tile(number)
         with self.cores:
+            if self.stop.is_set():
+                return None
             data = self.compute(tile)
         digest = self.store.write(number, data)
         return number, digest, tile.n_points * tile.n_replicates * self.study.n_steps
@@ -146,19 +154,18 @@ def run(study: Study, options: RunOptions) -> xr.Dataset:
     """Run `study` to the end, or resume it, and return its dataset."""
     if options.executor != "threads":
         raise ConfigError(f"executor must be threads in this version, got {options.executor!r}")
-    _require_room(study, options)
     tiling = _tiling(study, options)
-    plan = layout(study, tiling)
+    size = plan(study, thread_count(options.threads), tiling)
+    require_room(size, options.store)
+    arrangement = layout(study, tiling)
+    if options.store is not None:
+        require_resolved(study.model)
     with ExitStack() as stack:
-        store = stack.enter_context(_open_store(study, options, plan))
+        store = stack.enter_context(_open_store(options, arrangement))
         if not store.complete:
-            _run_tiles(study, tiling, store, options)
+            _run_tiles(study, tiling, store, size, options)
         if isinstance(store, MemoryStore):
-            specs = labels.layout_specs(plan)
-            arrays = {
-                n: (specs[n].dims, array, specs[n].attrs) for n, array in store.arrays.items()
-            }
-            ds = labels.dataset(plan.coordinates, arrays, store.attrs)
+            ds = _in_memory(study, arrangement, store)
         else:
             stack.close()
             ds = opening.open(str(options.store))
@@ -167,13 +174,20 @@ def run(study: Study, options: RunOptions) -> xr.Dataset:
     return ds
 
 
+def _in_memory(study: Study, arrangement: Layout, store: MemoryStore) -> xr.Dataset:
+    specs = labels.layout_specs(arrangement)
+    names = labels.ordered(labels.declarations(study.model), list(store.arrays))
+    arrays = {n: (specs[n].dims, store.arrays[n], specs[n].attrs) for n in names}
+    return labels.dataset(arrangement.coordinates, arrays, {**store.attrs, "finished": now()})
+
+
 def _tiling(study: Study, options: RunOptions) -> Tiling:
     """Return the tiling: an existing store's own, so that another version can resume it."""
     stored = _stored_attributes(options.store) if options.store and not options.overwrite else None
-    if stored is None or stored.get("configuration_hash") != study.configuration_hash:
+    same = stored is not None and stored.get("configuration_hash") == study.configuration_hash
+    if stored is None or not same or "tiling" not in stored:
         return study.tiling(options.points_per_tile)
-    tiling = stored["tiling"]
-    return Tiling(tuple(tiling["shape"]), tuple(tiling["box_shape"]), tiling["replicates"])
+    return Tiling.from_plain(stored["tiling"])
 
 
 def _stored_attributes(store: str) -> dict[str, Any] | None:
@@ -183,12 +197,12 @@ def _stored_attributes(store: str) -> dict[str, Any] | None:
         return None  # none there, or a fault that opening it for the run will name
 
 
-def _open_store(study: Study, options: RunOptions, plan: Layout) -> TileStore:
+def _open_store(options: RunOptions, arrangement: Layout) -> TileStore:
     if options.store is None:
-        return MemoryStore(plan)
+        return MemoryStore(arrangement)
     return RunStore.open(
         options.store,
-        plan,
+        arrangement,
         overwrite=options.overwrite,
         break_lock=options.break_lock,
         allow_version_change=options.allow_version_change,
@@ -196,47 +210,52 @@ def _open_store(study: Study, options: RunOptions, plan: Layout) -> TileStore:
     )
 
 
-def _require_room(study: Study, options: RunOptions) -> None:
-    """Refuse what memory or the disk cannot hold, before anything is computed or written."""
-    plan = study.plan()
-    if options.store is None:
+def require_room(size: Plan, store: str | None) -> None:
+    """Refuse what memory or the disk cannot hold, before anything is computed or written.
+
+    Raises
+    ------
+    DesignError, StoreError
+        Too large for the memory; too large for the store's disk.
+    """
+    if store is None:
         advice = "give a store, keep less, or make the design smaller"
-        require_memory(plan.memory_bytes + plan.total_bytes, "the result", advice)
+        needed = size.memory_bytes + size.packed_bytes + size.total_bytes
+        require_memory(needed, "the result", advice)
         return
-    require_memory(plan.memory_bytes, "the run", "use fewer threads or keep less")
-    if not locate(options.store).exists():
-        require_space(locate(options.store), 2 * plan.total_bytes)
+    require_memory(size.memory_bytes, "the run", "use fewer threads or keep less")
+    if not locate(store).exists():
+        require_space(locate(store), size.packed_bytes + size.total_bytes)
 
 
-def _run_tiles(study: Study, tiling: Tiling, store: TileStore, options: RunOptions) -> None:
-    missing = store.missing()
-    plan = study.plan()
-    store.require_space(plan.total_bytes + plan.total_bytes * len(missing) // tiling.n_tiles)
+def _run_tiles(
+    study: Study, tiling: Tiling, store: TileStore, size: Plan, options: RunOptions
+) -> None:
+    missing = store.missing().tolist()
+    to_come = size.packed_bytes + size.kept_bytes
+    store.require_space(size.statistics_bytes + to_come * len(missing) // tiling.n_tiles)
     statistics = study.statistics(tiling)
-    threads = thread_count(options.threads)
-    runner = TileRunner(study, tiling, statistics, store, threading.Semaphore(threads))
-    total = plan.instance_steps
-    done = total - sum(
-        tile.n_points * tile.n_replicates * study.n_steps
-        for tile in map(tiling.tile, missing.tolist())
-    )
+    tiles = [tiling.tile(number) for number in missing]
+    left = sum(tile.n_points * tile.n_replicates for tile in tiles) * study.n_steps
     with Interrupts() as interrupts, make_progress(options.progress) as progress:
-        progress.start(total, done)
-        prepare_driver(study.model, study.points(0, 1))
+        progress.start(size.instance_steps, size.instance_steps - left)
+        if tiles:
+            prepare_driver(study.model, study.points(tiles[0].first_point, tiles[0].n_points))
         progress.begin()
+        stop, cores = interrupts.stop, threading.Semaphore(size.threads)
+        runner = TileRunner(study, tiling, statistics, store, cores, stop)
         # one thread more than cores: while a tile is being written, the next one computes
-        results = run_on_threads(
-            runner, missing.tolist(), threads=threads + 1, stop=interrupts.stop
-        )
-        _collect(results, store, progress)
-        if interrupts.stop.is_set():
+        results = run_on_threads(runner, missing, threads=size.threads + 1, stop=stop)
+        with closing(results):
+            _collect(results, store, progress)
+        if stop.is_set():
             raise KeyboardInterrupt(_kept(store, tiling, options))
         store.finalise(final_slabs(tiling, statistics, store))
         progress.finish()
 
 
 def _collect(
-    results: Iterable[tuple[int, str, int] | None], store: TileStore, progress: ProgressLike
+    results: Generator[tuple[int, str, int] | None], store: TileStore, progress: ProgressLike
 ) -> None:
     """Note what finished in the ledger, every few seconds and at the end."""
     rows: list[tuple[int, str]] = []
@@ -248,8 +267,8 @@ def _collect(
                 rows.append((number, digest))
                 progress.advance(steps)
             if rows and time.monotonic() - recorded > _RECORD_SECONDS:
-                store.record(rows)
-                rows, recorded = [], time.monotonic()
+                finished, rows, recorded = rows, [], time.monotonic()
+                store.record(finished)
     finally:
         if rows:
             store.record(rows)

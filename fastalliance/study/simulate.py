@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fastalliance.engine import prepare_driver, run_points
 from fastalliance.engine.limits import MAX_REPLICATES
@@ -20,6 +21,7 @@ from fastalliance.study.study import Study
 if TYPE_CHECKING:
     import xarray as xr
 
+Floats = npt.NDArray[np.float64]
 _MAX_BYTES = 2**32
 
 
@@ -116,26 +118,29 @@ def find_point(study: Study, values: Mapping[str, float]) -> int:
         name: study.model.parameter(name).check(value, f"point.{name}")
         for name, value in values.items()
     }
-    close = {
-        name: np.abs(column - wanted[name]) <= 1e-9 * max(1.0, abs(wanted[name]))
-        for name, column in study.coordinates.items()
-    }
+    distances = {name: _distance(study.coordinates[name], wanted[name]) for name in wanted}
     if study.design.kind == "grid":
-        indices = [np.flatnonzero(mask) for mask in close.values()]
-        for (name, column), found in zip(study.coordinates.items(), indices, strict=True):
-            if not len(found):
-                raise DesignError(_nearest(name, column, wanted[name]))
-        first = tuple(int(found[0]) for found in indices)
-        return int(np.ravel_multi_index(first, study.design.shape)) if first else 0
-    rows = np.flatnonzero(np.logical_and.reduce(list(close.values())))
-    if not len(rows):
+        nearest = {name: int(np.argmin(distances[name])) for name in study.coordinates}
+        for name, i in nearest.items():
+            if not distances[name][i] <= 1.0:
+                raise DesignError(
+                    f"point: {name} has no design value {wanted[name]:.12g}; the nearest is "
+                    f"{study.coordinates[name][i]:.12g}"
+                )
+        indices = tuple(nearest.values())
+        return int(np.ravel_multi_index(indices, study.design.shape)) if indices else 0
+    together = np.max(list(distances.values()), axis=0)
+    row = int(np.argmin(together))
+    if not together[row] <= 1.0:
         raise DesignError("point: no design point has these values; give its number instead")
-    return int(rows[0])
+    return row
 
 
-def _nearest(name: str, column: Any, value: float) -> str:
-    near = float(column[np.argmin(np.abs(column - value))])
-    return f"point: {name} has no design value {value:.12g}; the nearest is {near:.12g}"
+def _distance(column: Floats, wanted: float) -> Floats:
+    """Return how far values lie from the wanted one, in tolerances; 0 for infinities alike."""
+    tolerance = 1e-9 * max(1.0, abs(wanted)) if np.isfinite(wanted) else 1.0
+    with np.errstate(invalid="ignore"):
+        return np.where(column == wanted, 0.0, np.abs(column - wanted) / tolerance)
 
 
 def _run(

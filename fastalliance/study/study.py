@@ -163,7 +163,8 @@ class Study:
         self.common_random_numbers: bool = configuration.common_random_numbers
         self.horizon = float(configuration.horizon or self.model.horizon)
         self.dt = float(configuration.dt or self.model.dt)
-        self.n_steps = self._named(checks.count_steps, self.horizon, self.dt, at="horizon")
+        at = "horizon" if configuration.horizon else "dt"
+        self.n_steps = self._named(checks.count_steps, self.horizon, self.dt, at=at)
         self._check_optional()
         self.design = self._design(design)
         self.coordinates: dict[str, Floats] = {

@@ -91,7 +91,8 @@ class MomentsSummary(Summary):
         else:
             deviation = np.where(np.isnan(deviation), 0.0, deviation)
             low, high = np.fmin.reduce(values, axis=1), np.fmax.reduce(values, axis=1)
-        columns = [count, mean, deviation.sum(axis=1), low, high]
+        # + 0.0: the two minima choose different zeros, and -0.0 would depend on a tile's NaN
+        columns = [count, mean, deviation.sum(axis=1), low + 0.0, high + 0.0]
         if self.in_block and self.quantiles:
             columns.extend(exact_quantiles(values, self.quantiles))
         return np.stack(columns, axis=1)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 BLOCK = 4096  # replicates per block; fixed, so that statistics do not depend on tiles
 _MIN_TILE_STEPS = 4_000_000  # about 0.05 s of one core
@@ -69,6 +70,19 @@ class Tiling:
     def replicates_per_tile(self) -> int:
         """Replicates of a full block."""
         return min(self.replicates, BLOCK)
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return the tiling as plain data."""
+        return {
+            "shape": list(self.shape),
+            "box_shape": list(self.box_shape),
+            "replicates": self.replicates,
+        }
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Self:
+        """Return the tiling that `to_plain` gave."""
+        return cls(tuple(plain["shape"]), tuple(plain["box_shape"]), plain["replicates"])
 
     def tile(self, number: int) -> Tile:
         """Return tile `number` = box * n_blocks + block."""

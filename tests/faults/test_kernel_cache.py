@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 
@@ -219,12 +220,10 @@ def test_kill__during_a_write_leaves_a_usable_cache(tmp_path, write):
     assert not left.exists()
 
 
-def test_directory__of_numba_is_used_and_checked_too(tmp_path):
-    spec, folder, other = write_model(tmp_path / "model.py"), tmp_path / "cache", tmp_path / "numba"
-    options = {"cache_dir": folder, "NUMBA_CACHE_DIR": str(other)}
-    run(spec, **options)
-    (compiled,) = other.rglob("*.nbc")
+def test_directory__of_numba_is_used_and_checked_too(tmp_path, start, monkeypatch):
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "numba"))
+    assert start(tmp_path / "cache") == []
+    (compiled,) = (tmp_path / "numba").rglob("*.nbc")
     flip(compiled)
-    found = run(spec, **options)
-    assert found["outputs"] == [expected()]
-    assert found["warnings"] == []
+    assert start(tmp_path / "cache") == []
+    assert compiled_files(tmp_path / "cache") == {}

@@ -69,7 +69,7 @@ def test_change__of_a_model_file_is_noticed(tmp_path, monkeypatch, what):
 
 def test_change__is_noticed_by_another_process(tmp_path):
     path, folder = tmp_path / "model.py", tmp_path / "cache"
-    for factor in (2.0, 3.0, 2.0):
+    for factor in (2.0, 3.0):
         spec = write_model(path, "f(0.0)", f"def f(x): return x + {factor}")
         assert run(spec, cache_dir=folder)["outputs"] == [expected(factor)]
 

@@ -55,20 +55,15 @@ class WarmRuns:
         assert self._process.stdin is not None
         self._process.stdin.write(f"{self._command} {store}\n")
         self._process.stdin.flush()
-        return int(self._line())
+        return self._number()
 
     def end(self) -> int:
         """Wait for the run's end and return its exit code."""
-        while True:
-            line = self._line()
-            if line.lstrip("-").isdigit():
-                return int(line)
+        return self._number()
 
-    def _line(self) -> str:
+    def _number(self) -> int:
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        assert line, "the process that starts runs has ended"
-        return line.strip()
+        return int(self._process.stdout.readline())
 
     def close(self) -> None:
         self._process.kill()
@@ -146,7 +141,7 @@ def test_kills__of_runs_at_random_times(
 def test_kills__of_runs_from_their_very_start(
     configuration: Path, undisturbed: tuple[str, float], tmp_path: Path
 ) -> None:
-    """The program as a user starts it: kills while it imports, loads the kernel, makes the store."""
+    """The whole program: kills while it imports, loads the kernel, makes the store."""
     store = tmp_path / "store" / "run.zarr"
     command = [sys.executable, "-m", "fastalliance", "run", str(configuration), "--quiet"]
     command += ["--store", str(store)]

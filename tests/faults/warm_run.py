@@ -22,9 +22,11 @@ def serve(configuration: str) -> None:
     tiles._MIN_TILE_STEPS = 100_000
     with contextlib.redirect_stdout(io.StringIO()):
         main(["run", configuration, "--quiet"])  # loads the kernel and all modules, keeps nothing
+    nowhere = os.open(os.devnull, os.O_WRONLY)
     while line := sys.stdin.readline():
         child = os.fork()
         if child == 0:
+            os.dup2(nowhere, sys.stdout.fileno())  # the pipe is for the two numbers
             os._exit(main(line.split()))
         print(child, flush=True)
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)

@@ -74,7 +74,7 @@ def test_grid__takes_lists_of_all_kinds(values):
 @pytest.mark.parametrize(
     "values",
     [0.5, "12", b"12", None, {1.0, 2.0}, {1.0: 2.0}, (x for x in (1.0, 2.0)), np.float64(1.0)],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 @pytest.mark.parametrize("make", [lambda v: fa.grid(start=v), lambda v: fa.table({"start": v})])
 def test_values__that_are_no_list_are_refused(values, make):
