@@ -96,7 +96,7 @@ def export(
         with _replacing(target) as file:
             _write_parquet(table, ds.attrs, file)
         return [target]
-    about = target.with_name(f"{target.name}.json")
+    about = _beside(target)
     with _replacing(target) as file, _replacing(about) as beside:
         _write_csv(table, file)
         _write_about(table, ds.attrs, beside)
@@ -123,11 +123,17 @@ def check_target(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pa
             f"writing {target.suffix} needs {', '.join(missing)}: "
             'pip install "fastalliance[export]"'
         )
-    if target.is_dir():
-        raise ConfigError(f"{str(target)!r} is a directory, not a file to write")
-    if target.exists() and not overwrite:
-        raise ConfigError(f"{str(target)!r} exists; replace it with --overwrite (overwrite=True)")
+    for file in [target, _beside(target)] if target.suffix == ".csv" else [target]:
+        if file.is_dir():
+            raise ConfigError(f"{str(file)!r} is a directory, not a file to write")
+        if file.exists() and not overwrite:
+            raise ConfigError(f"{str(file)!r} exists; replace it with --overwrite (overwrite=True)")
     return target
+
+
+def _beside(target: Path) -> Path:
+    """Return where units and provenance of a CSV file go."""
+    return target.with_name(f"{target.name}.json")
 
 
 @contextlib.contextmanager

@@ -30,6 +30,16 @@ class Output:
         One sentence; becomes the variable's ``description`` attribute.
     categories : mapping of str to int, optional
         Names and codes of a category output.
+
+    Raises
+    ------
+    ModelError
+        A name, kind or category is wrong.
+
+    Examples
+    --------
+    >>> Output("fate", "category", categories={"success": 0, "dissolved": 1}).long_name
+    'fate'
     """
 
     name: str

@@ -42,6 +42,16 @@ class Parameter:
         Names and codes of a choice.
     allow_infinite : bool
         Whether plus infinity is a meaningful value (a halflife, a threshold).
+
+    Raises
+    ------
+    ModelError
+        A name, bound, choice or default is wrong.
+
+    Examples
+    --------
+    >>> Parameter("trust_gain", 0.25, lower=0.0, unit="1/month").bounds
+    '>= 0'
     """
 
     name: str
@@ -165,7 +175,9 @@ class Parameter:
         )
 
     def _in_unit(self) -> str:
-        return "" if self.unit == "1" else f" {self.unit.replace('1/', 'per ')}"
+        if self.unit == "1":
+            return ""
+        return f" per {self.unit[2:]}" if self.unit.startswith("1/") else f" {self.unit}"
 
 
 def _is_number(value: object) -> TypeGuard[float]:

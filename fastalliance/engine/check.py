@@ -73,6 +73,13 @@ def check_model(model: Model, *, replicates: int = 3, steps: int = 50, seed: int
     """
     from fastalliance.engine.run import prepare_driver, run_points
 
+    if not isinstance(model, Model):
+        raise ModelError(f"check_model takes a fa.Model, got {model!r}; fa.model(name) gives one")
+    if replicates < 1 or steps < 1 or not 0 <= seed < 2**64:
+        raise ModelError(
+            f"check_model takes replicates >= 1, steps >= 1 and a seed from 0 to 2^64 - 1, got "
+            f"{replicates}, {steps} and {seed}"
+        )
     n_steps = min(steps, round(model.horizon / model.dt))
     defaults = model.defaults()
     points = np.array([defaults], dtype=np.float64)
@@ -121,9 +128,17 @@ def run_interpreted(
     )
     p = formulas["prepare"](parameters, dt) if model.prepare is not None else parameters
     s = formulas["init"](p, stream)
+    frozen = None
     for k in range(n_steps):
         random = formulas["draw"](p, stream, k) if model.draw is not None else stream
         s = formulas["step"](s, p, random, k, k * dt, dt)
+        if frozen is not None and repr(formulas["outputs"](s, p)) != frozen:
+            raise ModelError(
+                f"model {model.name}: finished(s) was true before step {k}, which changed the "
+                "outputs; it must be true only where nothing can change any more"
+            )
+        if model.finished is not None and formulas["finished"](s):
+            frozen = repr(formulas["outputs"](s, p))
     return tuple(float(value) for value in formulas["outputs"](s, p))
 
 

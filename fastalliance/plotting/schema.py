@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 
 # 97.5 % point of the normal distribution: half the width of a 95 % interval in standard errors.
-Z95 = 1.96
+Z95 = 1.959963984540054
 POINT = "point"
 _RAW_DIMS = {"replicate", "time", "member"}
 
@@ -30,10 +30,10 @@ def output_names(ds: xr.Dataset) -> list[str]:
             continue
         if name.endswith("_mean") and f"{name.removesuffix('_mean')}_count" in names:
             found.append(name.removesuffix("_mean"))
+        elif f"{name}_stderr" in names:  # a ratio, whatever its name ends in
+            found.append(name)
         elif name.endswith("_share"):
             found.append(name.removesuffix("_share"))
-        elif f"{name}_stderr" in names:
-            found.append(name)
     return found
 
 
@@ -44,6 +44,8 @@ def is_binary(ds: xr.Dataset, output: str) -> bool:
 
 def estimate_name(ds: xr.Dataset, output: str) -> str:
     """Return the name of the variable with the estimate of `output`."""
+    if f"{output}_stderr" in ds.data_vars and f"{output}_mean" not in ds.data_vars:
+        return output
     names = (f"{output}_mean", f"{output}_share", output)
     return next(name for name in names if name in ds.data_vars)
 

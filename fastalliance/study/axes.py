@@ -18,13 +18,21 @@ _MEMORY_SHARE = 0.8  # of the free memory that may be taken
 
 
 def free_memory() -> int | None:
-    """Return the free bytes of memory, where the system tells."""
+    """Return the free bytes of memory, of the machine or its container, where the system tells."""
+    lines = _lines("/proc/meminfo")
+    free = [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
+    limit = _lines("/sys/fs/cgroup/memory.max")
+    used = _lines("/sys/fs/cgroup/memory.current")
+    if limit and used and limit[0].isdigit():
+        free.append(max(int(limit[0]) - int(used[0]), 0))
+    return min(free, default=None)
+
+
+def _lines(path: str) -> list[str]:
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
+        return Path(path).read_text().splitlines()
     except OSError:
-        return None
-    found = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
-    return int(found[0]) * 1024 if found else None
+        return []
 
 
 def require_memory(n_bytes: float, what: str, advice: str) -> None:
@@ -69,6 +77,8 @@ def values_list(values: Any, where: str) -> list[Any]:
     require_values(len(values), where)
     if not hasattr(values, "dtype"):  # NumPy would make a 1 of a true among numbers
         return [value.item() if isinstance(value, np.generic) else value for value in values]
+    if np.ma.is_masked(values):
+        raise DesignError(f"{where} holds masked values")
     array = np.asarray(values)
     if array.ndim != 1:
         raise DesignError(f"{where} must be one-dimensional, got shape {array.shape}")

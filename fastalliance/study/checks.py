@@ -78,12 +78,13 @@ def record_interval(every: Any, horizon: float, dt: float, where: str) -> int:
     return steps
 
 
-def whole_number(value: Any, where: str, least: int, most: int = 2**32) -> int:
+def whole_number(value: Any, where: str, least: int, most: int | None = None) -> int:
     """Return a whole number of Python or NumPy inside bounds, or raise ConfigError."""
     whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if whole and least <= int(value) <= most:
+    if whole and least <= int(value) and (most is None or int(value) <= most):
         return int(value)
-    raise ConfigError(f"{where} must be a whole number from {least} to {most}, got {value!r}")
+    bounds = f">= {least}" if most is None else f"from {least} to {most}"
+    raise ConfigError(f"{where} must be a whole number {bounds}, got {value!r}")
 
 
 def path_text(path: Any, where: str) -> str:

@@ -129,6 +129,11 @@ def table(points: Any) -> Design:
     ------
     DesignError
         The table is empty or its columns differ in length.
+
+    Examples
+    --------
+    >>> table({"initial_trust": [0.4, 0.6, 0.6], "private_orientation": [0.0, 0.0, 0.2]}).n_points
+    3
     """
     if not hasattr(points, "items"):
         raise DesignError(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fastalliance.errors import StoreError
 from fastalliance.store import StoreHandle, read
 from fastalliance.study import labels
-from fastalliance.study.checks import warn
+from fastalliance.study.checks import path_text, warn
 from fastalliance.study.results import final_slabs
 from fastalliance.study.statistics import Statistics
 from fastalliance.study.tiles import Tiling
@@ -39,8 +39,19 @@ def open(store: str | os.PathLike[str], *, chunks: Any = None) -> xr.Dataset:
     ------
     StoreError
         No store, a newer format, an array or codec that fastalliance does not write, or damage.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import fastalliance as fa
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> store = pathlib.Path(folder.name) / "run.zarr"
+    >>> _ = fa.Study("dyad", replicates=10).run(store=store)
+    >>> int(open(store)["success_count"])
+    10
+    >>> folder.cleanup()
     """
-    handle = read(store)
+    handle = read(path_text(store, "store"))
     ds = _lazy(handle, chunks)
     if handle.complete:
         return _in_order(handle, ds)

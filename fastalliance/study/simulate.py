@@ -76,6 +76,8 @@ def simulate(
     """
     if replicates is None:
         raise ConfigError("replicates must be a whole number, got None")
+    if replicate is not None and replicates != 1:
+        raise ConfigError("give replicates, or the number of one replicate, not both")
     study = Study(
         model,
         parameters=parameters,

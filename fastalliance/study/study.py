@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 _MAX_QUANTILE_REPLICATES = 10**6
 _TILE_BYTES = 2**28  # of raw outputs and trajectories that a tile holds in memory
+_LISTED_VALUES = 1000
 _NOT_RESULTS = ("store", "execution")  # fields that cannot change a result
 
 
@@ -116,6 +117,11 @@ class Study:
         }
         fields = {name: value for name, value in fields.items() if value is not None}
         if design is not None and not isinstance(design, Design):
+            if not isinstance(design, Mapping):
+                raise DesignError(
+                    f"design must be made by fa.grid, fa.table or fa.sample, got "
+                    f"{type(design).__name__}; fa.table takes columns and DataFrames"
+                )
             fields["design"] = design
         given = design if isinstance(design, Design) else None
         self._set_up(validate_fields(fields), model if isinstance(model, Model) else None, given)
@@ -145,13 +151,16 @@ class Study:
             As the constructor, with the line of the file where it is known.
         """
         study = cls.__new__(cls)
-        study._set_up(load_configuration(path, overrides), model, None)
+        text = checks.path_text(path, "path")
+        study._set_up(load_configuration(text, overrides), model, None)
         return study
 
     def _set_up(
         self, configuration: Configuration, model: Model | None, design: Design | None
     ) -> None:
         self.configuration = configuration
+        if model is not None and not isinstance(model, Model):
+            raise ConfigError(f"model must be a fa.Model, got {model!r}")
         if model is not None and model.name != configuration.model:
             raise ConfigError(
                 f"{self._where('model')}model is {configuration.model!r}, "
@@ -312,10 +321,9 @@ class Study:
             plain.pop(name, None)
         sizes = {size.name for size in self.model.structure}
         source = self.design.source
-        if self.design.kind == "grid":
-            source = {"grid": {name: values.tolist() for name, values in self.coordinates.items()}}
-        elif self.design.kind == "table":
-            source = {"table": {name: values.tolist() for name, values in self.coordinates.items()}}
+        if self.design.kind != "sample":
+            columns = {name: _listed(values) for name, values in self.coordinates.items()}
+            source = {self.design.kind: columns}
         return {
             **plain,
             "horizon": self.horizon,
@@ -341,7 +349,10 @@ class Study:
             plain["design"] = self.design.source
         text: str = to_yaml(validate_fields(plain))
         if path is not None:
-            Path(path).write_text(text, encoding="utf-8")
+            try:
+                Path(path).write_text(text, encoding="utf-8")
+            except OSError as error:
+                raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
         return text
 
     def plan(self, *, threads: int | None = None) -> Plan:
@@ -447,3 +458,14 @@ class Study:
         shape = " x ".join(str(n) for n in self.design.shape) or "1"
         total = math.prod(self.design.shape) * self.replicates
         return f"<Study of {self.model.name}: {shape} points, {total:,} instances>"
+
+
+def _listed(values: Floats) -> list[float] | dict[str, Any]:
+    """Return the values of an axis or column, or, where they are many, their digest.
+
+    The values themselves are coordinates; text of millions would make a result slow to open.
+    """
+    if len(values) <= _LISTED_VALUES:
+        return list(values.tolist())
+    digest = hashlib.sha256(np.ascontiguousarray(values, dtype="<f8").tobytes()).hexdigest()
+    return {"n_values": len(values), "sha256": digest}

@@ -33,6 +33,6 @@ def test_docstrings__examples_run(name, tmp_path, monkeypatch):
 def test_public_names__are_documented(name):
     value = getattr(fastalliance, name)
     assert (value.__doc__ or "").strip()
-    if callable(value) and not isinstance(value, type):
+    if callable(value) and not isinstance(value, type):  # of a class, its module has one
         examples = doctest.DocTestFinder(recurse=False).find(value, name)
         assert any(found.examples for found in examples), f"{name} has no example"

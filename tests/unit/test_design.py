@@ -88,6 +88,12 @@ def test_values__of_more_dimensions_are_refused(values):
         study(fa.grid(start=values))
 
 
+def test_values__that_are_masked_are_refused():
+    with pytest.raises(fa.DesignError, match=r"design\.grid\.start holds masked values"):
+        fa.grid(start=np.ma.array([1.0, 2.0], mask=[False, True]))
+    assert fa.grid(start=np.ma.array([1.0, 2.0])).n_points == 2
+
+
 def test_choices__by_name_or_code():
     for values in (["wild", "calm"], np.array(["wild", "calm"]), [5, 0], np.array([5, 0])):
         assert study(fa.grid(mode=values)).coordinates["mode"].tolist() == [5.0, 0.0]

@@ -364,3 +364,17 @@ def test_check_model__names_an_output_that_differs_when_compiled():
     careless = model(outputs=lambda s, p: (s.x, np.round(np.random.random())))
     with pytest.raises(fa.ModelError, match=r"output positive of replicate .* differs under numba"):
         fa.check_model(careless, replicates=50)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"model": "dyad"}, r"takes a fa\.Model, got 'dyad'; fa\.model\(name\) gives one"),
+        ({"model": model(), "replicates": 0}, "replicates >= 1, steps >= 1 and a seed from 0"),
+        ({"model": model(), "steps": 0}, "replicates >= 1, steps >= 1 and a seed from 0"),
+        ({"model": model(), "seed": -1}, "replicates >= 1, steps >= 1 and a seed from 0"),
+    ],
+)
+def test_check_model__refuses(arguments, message):
+    with pytest.raises(fa.ModelError, match=message):
+        fa.check_model(**arguments)

@@ -13,6 +13,7 @@ from fastalliance.errors import declared, is_name
 SHARE = fa.Parameter("share", 0.5, lower=0.0, upper=1.0, description="a share")
 RATE = fa.Parameter("rate", 0.2, lower=0.0, unit="1/month")
 TIME = fa.Parameter("time_constant", 2.0, above=0.0, unit="month")
+NOISE = fa.Parameter("noise", lower=0.0, unit="month^-1/2")
 FREE = fa.Parameter("free")
 HALFLIFE = fa.Parameter("halflife", math.inf, above=0.0, allow_infinite=True)
 MEMBERS = fa.Parameter("members", 4, kind="integer", lower=1)
@@ -60,6 +61,7 @@ def test_value__inside_the_bounds_becomes_a_float(parameter, value, expected):
         (RATE, math.inf, "here must be >= 0 per month, got inf"),
         (RATE, "fast", "here must be a number per month, got 'fast'"),
         (TIME, 0.0, "here must be > 0 month, got 0"),
+        (NOISE, -1.0, "here must be >= 0 month^-1/2, got -1"),
         (FREE, math.inf, "here must be finite, got inf"),
         (FREE, math.nan, "here must be finite, got nan"),
         (FREE, 10**400, "here is beyond double precision"),

@@ -217,7 +217,12 @@ def test_yaml__faults_of_the_model_name_the_line(tmp_path):
             "exact quantiles take at most 1,000,000 replicates per point, got 1,000,001",
         ),
         ({"design": {"grid": {}}}, fa.ConfigError, "design.grid must not be empty"),
-        ({"design": [1.0]}, fa.ConfigError, "design"),
+        (
+            {"design": [1.0]},
+            fa.DesignError,
+            "design must be made by fa.grid, fa.table or fa.sample",
+        ),
+        ({"design": {"start": [1.0]}}, fa.ConfigError, "unknown field design.start; valid names: "),
     ],
 )
 def test_field__that_is_wrong_is_refused(fields, error, message):
@@ -232,10 +237,21 @@ def test_model__of_an_unknown_name():
         fa.Study(3)
 
 
+def test_files__that_cannot_be_read_or_written(tmp_path):
+    with pytest.raises(fa.ConfigError, match="cannot be read"):
+        fa.Study.from_yaml(tmp_path / "nothing.yaml")
+    with pytest.raises(fa.ConfigError, match="path must be a path, got 3"):
+        fa.Study.from_yaml(3)
+    with pytest.raises(fa.ConfigError, match="cannot be written: Is a directory"):
+        study().to_yaml(tmp_path)
+
+
 def test_model__given_beside_a_file_must_be_the_one_named(tmp_path):
     (tmp_path / "study.yaml").write_text("model: dyad\n")
     with pytest.raises(fa.ConfigError, match="model is 'dyad', but the model given is 'small'"):
         fa.Study.from_yaml(tmp_path / "study.yaml", model=MODEL)
+    with pytest.raises(fa.ConfigError, match=r"model must be a fa\.Model, got 'dyad'"):
+        fa.Study.from_yaml(tmp_path / "study.yaml", model="dyad")
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,7 @@ def test_simulate__labels_everything():
         ({"replicates": 2.0}, "replicates must be a whole number"),
         ({"replicate": -1}, "replicate must be a whole number from 0"),
         ({"replicate": 0.5}, "replicate must be a whole number from 0"),
+        ({"replicate": 1, "replicates": 2}, "give replicates, or the number of one replicate"),
         ({"seed": -1}, "seed must be a whole number from 0"),
         ({"record_every": 3.0}, "record_every must divide the horizon 4"),
         ({"horizon": 4.1}, "horizon must be a multiple of dt"),

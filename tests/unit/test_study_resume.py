@@ -224,11 +224,11 @@ def test_run__takes_the_store_of_the_configuration(tmp_path):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"threads": 0}, fa.ConfigError, "threads must be a whole number from 1"),
-        ({"threads": -1}, fa.ConfigError, "threads must be a whole number from 1"),
-        ({"threads": 2.0}, fa.ConfigError, "threads must be a whole number from 1"),
-        ({"threads": True}, fa.ConfigError, "threads must be a whole number from 1"),
-        ({"points_per_tile": 0}, fa.ConfigError, "points_per_tile must be a whole number from 1"),
+        ({"threads": 0}, fa.ConfigError, "threads must be a whole number >= 1"),
+        ({"threads": -1}, fa.ConfigError, "threads must be a whole number >= 1"),
+        ({"threads": 2.0}, fa.ConfigError, "threads must be a whole number >= 1"),
+        ({"threads": True}, fa.ConfigError, "threads must be a whole number >= 1"),
+        ({"points_per_tile": 0}, fa.ConfigError, "points_per_tile must be a whole number >= 1"),
         ({"executor": "dask"}, fa.ConfigError, "executor must be threads"),
         ({"store": ""}, fa.StoreError, "path is empty"),
         ({"store": 3}, fa.ConfigError, "store must be a path, got 3"),
