@@ -64,6 +64,11 @@ class Output:
             self._check_categories(self.categories)
 
     def _check_categories(self, categories: Mapping[str, int]) -> None:
+        if not isinstance(categories, Mapping):
+            raise ModelError(
+                f"output {self.name}: categories must be a mapping of name to code, "
+                f"got {categories!r}"
+            )
         codes = list(categories.values())
         if not codes:
             raise ModelError(f"output {self.name}: categories is empty; name at least one")

@@ -159,7 +159,7 @@ class Parameter:
         if self.above is not None:
             inside = inside and number > self.above
         if not (finite and inside):
-            rule = self.bounds if self.bounds != "any" else "finite"
+            rule = self.bounds if finite else "finite"
             raise ParameterError(f"{where} must be {rule}{self._in_unit()}, got {number:g}")
         return number
 

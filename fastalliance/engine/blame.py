@@ -55,7 +55,7 @@ def blame(model: Model, namespace: Mapping[str, Any], error: Exception) -> str:
         except Exception as found:
             return f"numba cannot compile {formula} ({where}): {reason(found)}"
         returned = namespace[name].overloads[arguments()].signature.return_type
-        wrong = _wrong_return(formula, returned)
+        wrong = _wrong_return(formula, returned, model)
         if wrong:
             return f"{formula} ({where}) {wrong}"
         if formula == "prepare":
@@ -71,7 +71,7 @@ def _tuple(kinds: list[Any], cls: Any) -> Any:
     return types.NamedTuple(kinds, cls)  # type: ignore[no-untyped-call]
 
 
-def _wrong_return(formula: str, returned: Any) -> str:
+def _wrong_return(formula: str, returned: Any, model: Model) -> str:
     """Say what is wrong with the type that a formula returns; empty where nothing is."""
     if formula == "finished":
         wrong = not isinstance(returned, types.Boolean)
@@ -80,6 +80,9 @@ def _wrong_return(formula: str, returned: Any) -> str:
         return "returns nothing on some path; every path must return its values"
     if not isinstance(returned, types.BaseTuple):
         return f"must return a tuple of numbers on every path, numba infers {returned}"
+    n_fields = len(model.state._fields)
+    if formula in ("init", "step") and len(returned) != n_fields:
+        return f"must give all {n_fields} fields of {model.state.__name__}; numba has no defaults"
     kinds: Any = returned
     for i, kind in enumerate(kinds):
         if not isinstance(kind, types.Boolean | types.Integer | types.Float):

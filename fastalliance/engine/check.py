@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from fastalliance import library
+from fastalliance.engine.formulas import uses_global_random
 from fastalliance.errors import ModelError, ParameterError, suggestion
 from fastalliance.kernels.interpret import interpreted
 from fastalliance.kernels.philox import Stream
@@ -49,12 +51,15 @@ class ModelCheck:
         )
 
 
-def check_model(model: Model, *, replicates: int = 3, steps: int = 50, seed: int = 0) -> ModelCheck:
+def check_model(
+    model: str | Model, *, replicates: int = 3, steps: int = 50, seed: int = 0
+) -> ModelCheck:
     """Run a few replicates compiled and in pure Python and compare them.
 
     Parameters
     ----------
-    model : Model
+    model : str or Model
+        Name of a built-in model, or a model of your own.
     replicates, steps : int
         How much to run; pure Python is about a thousand times slower.
     seed : int
@@ -73,8 +78,9 @@ def check_model(model: Model, *, replicates: int = 3, steps: int = 50, seed: int
     """
     from fastalliance.engine.run import prepare_driver, run_points
 
+    model = library.get(model) if isinstance(model, str) else model
     if not isinstance(model, Model):
-        raise ModelError(f"check_model takes a fa.Model, got {model!r}; fa.model(name) gives one")
+        raise ModelError(f"check_model takes the name of a model or a fa.Model, got {model!r}")
     if replicates < 1 or steps < 1 or not 0 <= seed < 2**64:
         raise ModelError(
             f"check_model takes replicates >= 1, steps >= 1 and a seed from 0 to 2^64 - 1, got "
@@ -155,6 +161,12 @@ def check_pieces(model: Model) -> tuple[Any, Any]:
     ModelError
         A formula raises, or returns another thing than it should; names the formula and its place.
     """
+    for name, function in model.formulas().items():
+        if where := uses_global_random(function):
+            raise ModelError(
+                f"model {model.name}: {name} uses random draws with a state ({where}); draws come "
+                "from fastalliance.kernels: normals, uniforms, exponential"
+            )
     given = model.defaults()
     stream = Stream(1, 2, 3, 0)
     p: Any = _prepared(model, given)

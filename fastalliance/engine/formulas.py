@@ -15,6 +15,7 @@ import numpy as np
 
 import fastalliance.kernels as kernels
 from fastalliance.kernels.accelerate import inline
+from fastalliance.library.definition import place
 
 Function = Callable[..., Any]
 _KERNELS = "fastalliance.kernels"
@@ -82,6 +83,34 @@ def _clone(function: types.FunctionType, names: dict[str, Any], tag: str) -> typ
     clone.__qualname__ = f"{function.__name__}_{tag}"
     clone.__module__ = __name__  # numba's cache imports it when it loads
     return clone
+
+
+def uses_global_random(function: Function, seen: set[int] | None = None) -> str | None:
+    """Return the place where a formula, or a helper of it, uses NumPy's or Python's own draws.
+
+    Those depend on what was drawn before, and so on threads, tiles and restarts.
+    """
+    seen = set() if seen is None else seen
+    function = getattr(function, "py_func", function)
+    if not isinstance(function, types.FunctionType) or id(function) in seen:
+        return None
+    seen.add(id(function))
+    if (function.__module__ or "").startswith(_KERNELS):
+        return None
+    code = function.__code__
+    values = [cell.cell_contents for cell in function.__closure__ or ()]
+    values += [function.__globals__[n] for n in _globals(code) if n in function.__globals__]
+    for value in values:
+        module = value.__name__ if isinstance(value, types.ModuleType) else ""
+        if module in ("random", "numpy.random"):
+            return place(function)
+        if module == "numpy" and "random" in _attributes(code):
+            return place(function)
+        if str(getattr(value, "__module__", "")) in ("random", "numpy.random.mtrand"):
+            return place(function)
+        if found := uses_global_random(value, seen):
+            return found
+    return None
 
 
 def digest(functions: list[Function]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterable, Sequence
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from fastalliance.errors import ModelError, is_name
@@ -74,8 +75,11 @@ def _check_arity(where: str, name: str, function: Any, arguments: tuple[str, ...
     optional = name in ("prepare", "draw", "finished", "fastest_rate")
     if function is None and optional:
         return
-    if not callable(function):
-        raise ModelError(f"{where}: {name} must be a function ({', '.join(arguments)})")
+    if not isinstance(_python(function), FunctionType):
+        raise ModelError(
+            f"{where}: {name} must be a plain function ({', '.join(arguments)}), no method and no "
+            f"object, got {function!r}"
+        )
     signature = inspect.signature(_python(function))
     try:
         signature.bind(*arguments)

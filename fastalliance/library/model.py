@@ -223,5 +223,4 @@ class Model:
     def __str__(self) -> str:
         return describe(self)
 
-    def __repr__(self) -> str:
-        return f"<Model {self.name}: {self.summary}>"
+    __repr__ = __str__

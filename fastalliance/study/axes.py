@@ -124,7 +124,8 @@ def expand_axis(axis: Any, where: str) -> list[Any]:
     if n == 1:
         return [float(start)]
     if kind == "linspace":
-        inner = [start + i * (stop - start) / (n - 1) for i in range(n - 1)]
+        step = (stop - start) / (n - 1)  # in this order, the values are those of np.linspace
+        inner = [start + i * step for i in range(n - 1)]
     else:
         inner = [start * (stop / start) ** (i / (n - 1)) for i in range(n - 1)]
     return [*map(float, inner), float(stop)]

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -366,7 +366,7 @@ class Study:
         *,
         store: str | Path | None = None,
         executor: str | None = None,
-        threads: int | None = None,
+        threads: int | Literal["auto"] | None = None,
         progress: bool | ProgressLike = False,
         resume: bool = True,
         overwrite: bool = False,
@@ -382,7 +382,7 @@ class Study:
             Keep the result there, resumably; the configuration's `store` otherwise, else memory.
         executor : {"threads"}, optional
             How tiles are run.
-        threads : int, optional
+        threads : int or "auto", optional
             Threads; all cores of this process by default.
         progress : bool or Progress
             Whether to show progress on standard error.
@@ -409,7 +409,7 @@ class Study:
         """
         from fastalliance.study.runner import RunOptions, run
 
-        if threads is not None:
+        if threads is not None and threads != "auto":
             threads = checks.whole_number(threads, "threads", 1)
         if points_per_tile is not None:
             points_per_tile = checks.whole_number(points_per_tile, "points_per_tile", 1)

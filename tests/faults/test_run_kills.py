@@ -116,7 +116,7 @@ def test_kills__of_runs_at_random_times(
     expected, seconds = undisturbed
     draw = random.Random(11)
     store = folder / "0" / "run.zarr"
-    kills = half_done = 0
+    kills = finished = half_done = 0
     while kills < N_KILLS:
         child = warm.start(store)
         time.sleep(draw.uniform(0.0, seconds))
@@ -130,7 +130,8 @@ def test_kills__of_runs_at_random_times(
             half_done += not handle.complete and handle.done.size > 0
         if code == 0:
             assert toy.values_hash(store) == expected
-            store = folder / str(kills) / "run.zarr"
+            finished += 1
+            store = folder / str(finished) / "run.zarr"
     warm.start(store)
     assert warm.end() == 0
     assert toy.values_hash(store) == expected

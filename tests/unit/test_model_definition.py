@@ -1,5 +1,6 @@
 """Mistakes in a user's model: each is a ModelError that says what is wrong, and where."""
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -146,9 +147,19 @@ def test_arity__is_checked_with_file_and_line(formula, wrong, takes):
     assert f"{__file__}:{wrong.__code__.co_firstlineno} takes (" in message
 
 
+class Formulas:
+    def step(self, s, p, stream, k, t, dt):
+        return s
+
+    __call__ = step
+
+
 @pytest.mark.parametrize("formula", ["init", "step", "outputs", "prepare", "fastest_rate"])
-def test_formula__that_is_no_function_is_refused(formula):
-    assert f"{formula} must be a function (" in refusal(**{formula: 3.0})
+@pytest.mark.parametrize(
+    "wrong", [3.0, max, Formulas, Formulas(), Formulas().step, functools.partial(step, dt=0.5)]
+)
+def test_formula__that_is_no_plain_function_is_refused(formula, wrong):
+    assert f"{formula} must be a plain function (" in refusal(**{formula: wrong})
 
 
 def test_arity__of_a_caution_is_checked():

@@ -269,6 +269,19 @@ def test_compilation__names_what_some_path_returns(formula, function, message):
     assert message in failure(**{formula: function})
 
 
+def test_compilation__of_a_state_with_defaults_asks_for_all_fields():
+    class Two(NamedTuple):
+        x: float
+        y: float = 3.0
+
+    message = failure(
+        step=lambda s, p, stream, k, t, dt: Two(s.x),
+        state=Two,
+        init=lambda p, stream: Two(1.0, 2.0),
+    )
+    assert "must give all 2 fields of Two; numba has no defaults" in message
+
+
 def test_compilation__a_raise_in_a_run_is_a_model_error():
     def raises(s, p, stream, k, t, dt):
         if k == 5:
@@ -361,7 +374,13 @@ def test_switch__must_be_a_field_that_the_parameter_switches_off(switches, messa
 
 
 def test_check_model__names_an_output_that_differs_when_compiled():
-    careless = model(outputs=lambda s, p: (s.x, np.round(np.random.random())))
+    def overflows(s, p):
+        n = 1
+        for _ in range(64):
+            n *= 2  # 0 in 64 bits
+        return (s.x, 1.0 if n > 0 else 0.0)
+
+    careless = model(outputs=overflows)
     with pytest.raises(fa.ModelError, match=r"output positive of replicate .* differs under numba"):
         fa.check_model(careless, replicates=50)
 
@@ -369,7 +388,7 @@ def test_check_model__names_an_output_that_differs_when_compiled():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"model": "dyad"}, r"takes a fa\.Model, got 'dyad'; fa\.model\(name\) gives one"),
+        ({"model": 3}, r"takes the name of a model or a fa\.Model, got 3"),
         ({"model": model(), "replicates": 0}, "replicates >= 1, steps >= 1 and a seed from 0"),
         ({"model": model(), "steps": 0}, "replicates >= 1, steps >= 1 and a seed from 0"),
         ({"model": model(), "seed": -1}, "replicates >= 1, steps >= 1 and a seed from 0"),
