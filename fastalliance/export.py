@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from fastalliance.analysis import names_of_codes
 from fastalliance.errors import ConfigError, DesignError, FastAllianceError
 
 if TYPE_CHECKING:
@@ -68,11 +69,11 @@ def export(
     Raises
     ------
     ConfigError
-        The path has another suffix, or exists.
+        The path has another suffix, or exists, or a package that writes it is missing.
     DesignError
         The result has no such table.
     FastAllianceError
-        A package is missing, or the file cannot be written.
+        The file cannot be written.
 
     Examples
     --------
@@ -109,9 +110,8 @@ def check_target(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pa
     Raises
     ------
     ConfigError
-        The suffix is none of `SUFFIXES`, or something exists there that may not be replaced.
-    FastAllianceError
-        The package that writes this format is not installed.
+        The suffix is none of `SUFFIXES`, a package that writes it is not installed, or something
+        exists there that may not be replaced.
     """
     target = Path(path)
     if target.suffix not in SUFFIXES:
@@ -119,7 +119,7 @@ def check_target(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pa
         raise ConfigError(f"an export's file name must end in {', '.join(SUFFIXES)}, got {got}")
     missing = [name for name in _NEEDS[target.suffix] if importlib.util.find_spec(name) is None]
     if missing:
-        raise FastAllianceError(
+        raise ConfigError(
             f"writing {target.suffix} needs {', '.join(missing)}: "
             'pip install "fastalliance[export]"'
         )
@@ -202,7 +202,9 @@ class _Table:
         index.sort(key=lambda item: order.index(item[0]))
         columns = tuple(
             _Column(
-                name, variable.transpose(*(d for d in dims if d in variable.dims)), _codes(variable)
+                name,
+                variable.transpose(*(d for d in dims if d in variable.dims)),
+                names_of_codes(variable),
             )
             for name, variable in [*index, *variables]
         )
@@ -239,11 +241,6 @@ def _replicates(ds: xr.Dataset, dims: tuple[str, ...]) -> list[tuple[str, xr.Dat
             "the result holds no replicates; run the study with keep.replicates: true"
         )
     return found
-
-
-def _codes(variable: xr.DataArray) -> dict[float, str]:
-    words = str(variable.attrs.get("flag_meanings", "")).split()
-    return dict(zip(map(float, variable.attrs["flag_values"]), words, strict=True)) if words else {}
 
 
 def _regions(shape: tuple[int, ...], max_rows: int) -> Iterator[tuple[slice, ...]]:

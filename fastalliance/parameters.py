@@ -159,8 +159,9 @@ class Parameter:
         if self.above is not None:
             inside = inside and number > self.above
         if not (finite and inside):
-            rule = self.bounds if finite else "finite"
-            raise ParameterError(f"{where} must be {rule}{self._in_unit()}, got {number:g}")
+            rules = [] if finite else ["finite"]
+            rules += [self.bounds + self._in_unit()] if self.bounds != "any" else []
+            raise ParameterError(f"{where} must be {' and '.join(rules)}, got {number:g}")
         return number
 
     def _check_choice(self, value: object, where: str) -> float:

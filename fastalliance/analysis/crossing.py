@@ -52,8 +52,9 @@ def tipping_crossing(
     """Return where a probability crosses 1/2 along an axis, by linear interpolation.
 
     Sampling noise can carry an estimate over 1/2 and back more than once. Where an interval is
-    given, such a curve counts as one crossing (the middle one) as long as its points that differ
-    from 1/2 by more than the interval change sides once; otherwise it is "not monotone".
+    given, such a curve counts as one crossing if its points that differ from 1/2 by more than the
+    interval change sides exactly once: the middle one of the crossings between those sides.
+    Otherwise it is "not monotone".
 
     Parameters
     ----------
@@ -93,13 +94,20 @@ def tipping_crossing(
         ends = (ends[0][order], ends[1][order])
     present = np.isfinite(x) & np.isfinite(p)
     roots = _roots(x, p)
-    flag = _flag(p[present], roots, ends and (ends[0][present], ends[1][present]))
+    change = ends and _only_change(ends[0][present], ends[1][present])
+    flag = _flag(p[present], roots, change)
     if not present.all() and (flag in ("always", "never") or not np.isfinite(roots).all()):
         flag = "missing"
     if flag != "crossing":
         return Crossing(math.nan, math.nan, math.nan, flag)
+    x_known, p_known = x[present], p[present]
+    rising = bool(p_known[-1] >= LEVEL)
+    if roots.size > 1 and change:
+        before, after = change
+        roots = roots[(x_known[before] <= roots) & (roots <= x_known[after])]
+        rising = bool(p_known[after] >= LEVEL)
     threshold = float(roots[roots.size // 2])
-    bounds = (math.nan, math.nan) if ends is None else _bounds(x, p, threshold, *ends)
+    bounds = (math.nan, math.nan) if ends is None else _bounds(x, threshold, *ends, rising=rising)
     return Crossing(threshold, *bounds, flag)
 
 
@@ -166,28 +174,30 @@ def _roots(x: FloatArray, p: FloatArray) -> FloatArray:
     return np.where(j == i + 1, roots, np.nan)
 
 
-def _flag(
-    p: FloatArray, roots: FloatArray, ends: tuple[FloatArray, FloatArray] | None
-) -> CrossingFlag:
+def _only_change(low: FloatArray, high: FloatArray) -> tuple[int, int] | None:
+    """Return the points between which the interval changes its side of 1/2, if it does so once."""
+    side = (low > LEVEL).astype(np.int8) - (high < LEVEL)
+    decided = np.flatnonzero(side)
+    changes = np.flatnonzero(np.diff(side[decided]))
+    if changes.size != 1:
+        return None
+    return int(decided[changes[0]]), int(decided[changes[0] + 1])
+
+
+def _flag(p: FloatArray, roots: FloatArray, change: tuple[int, int] | None) -> CrossingFlag:
     if p.size == 0:
         return "missing"
     if roots.size == 0:
         return "always" if p[0] >= LEVEL else "never"
     if roots.size == 1:
         return "crossing"
-    if ends is None or roots.size % 2 == 0:
-        return "not monotone"
-    side = (ends[0] > LEVEL).astype(np.int8) - (ends[1] < LEVEL)
-    side = side[side != 0]
-    return "crossing" if np.count_nonzero(np.diff(side)) <= 1 else "not monotone"
+    return "not monotone" if change is None or roots.size % 2 == 0 else "crossing"
 
 
 def _bounds(
-    x: FloatArray, p: FloatArray, threshold: float, low: FloatArray, high: FloatArray
+    x: FloatArray, threshold: float, low: FloatArray, high: FloatArray, *, rising: bool
 ) -> tuple[float, float]:
     """Return the outermost crossings of the interval's ends on either side of `threshold`."""
-    finite = p[np.isfinite(p)]
-    rising = finite[-1] >= LEVEL
     before, after = (
         (_roots(x, high), _roots(x, low)) if rising else (_roots(x, low), _roots(x, high))
     )

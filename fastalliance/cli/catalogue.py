@@ -6,7 +6,9 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from fastalliance.cli.configurations import load_model
 from fastalliance.cli.exits import DONE
+from fastalliance.errors import ModelError
 
 if TYPE_CHECKING:
     from fastalliance.library import Model
@@ -14,12 +16,15 @@ if TYPE_CHECKING:
 
 
 def models(options: argparse.Namespace) -> int:
-    """List the built-in models, or show the parameters and outputs of one."""
+    """List the built-in models, or show the parameters and outputs of one, or of a file's."""
     from fastalliance import library
     from fastalliance.cli.console import Column, show_table
 
-    if options.name is not None:
-        _show_model(library.get(options.name))
+    given = load_model(options)
+    if given is not None and options.name not in (None, given.name):
+        raise ModelError(f"--model-file gives the model {given.name!r}, not {options.name!r}")
+    if given is not None or options.name is not None:
+        _show_model(given or library.get(options.name))
         return DONE
     rows = [(name, library.get(name).summary) for name in library.NAMES]
     show_table((Column("model", whole=True), Column("what it is")), rows)

@@ -251,6 +251,7 @@ def _add_store_commands(add: Add) -> None:
 def _add_others(add: Add) -> None:
     models = add("models", "list the models, or show one's parameters and outputs")
     models.add_argument("name", metavar="NAME", nargs="?")
+    _add_model_file(models)
     add("schema", "print the JSON Schema of configurations, for editors")
     add("doctor", "check this installation and machine, and measure its speed")
     bench = add("bench", "compare the kernel with NumPy and a plain numba loop")

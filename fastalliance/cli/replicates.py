@@ -124,15 +124,16 @@ def _point(text: str) -> dict[str, Any] | int:
             )
         if name in values:
             raise UsageError(f"--point gives {printable(name)} twice")
-        values[name] = _number_or_text(value)
+        values[name] = number_or_text(value)
     return values
 
 
-def _number_or_text(text: str) -> float | str:
+def number_or_text(text: str) -> float | str:
+    """Return a value on the command line: a number, or the name of a choice."""
     try:
         return float(text)
     except ValueError:
-        return text  # the name of a choice
+        return text
 
 
 def _show(ds: xr.Dataset, options: argparse.Namespace) -> None:
@@ -150,7 +151,7 @@ def _show(ds: xr.Dataset, options: argparse.Namespace) -> None:
     )
     point = {str(name): c for name, c in ds.coords.items() if c.ndim == 0}
     if point:
-        print_line("at " + ", ".join(f"{name} = {float(c):.12g}" for name, c in point.items()))
+        print_line("at " + ", ".join(f"{name} = {_value(c)}" for name, c in point.items()))
     print_line()
     _show_outputs(ds, {str(k): v for k, v in ds.data_vars.items() if v.dims == ("replicate",)})
     if options.plot is not None:
@@ -159,6 +160,13 @@ def _show(ds: xr.Dataset, options: argparse.Namespace) -> None:
         plot_trajectories(ds, path=options.plot)
         print_line()
         print_line(f"picture: {options.plot}")
+
+
+def _value(coordinate: xr.DataArray) -> str:
+    from fastalliance.analysis import names_of_codes
+
+    value = float(coordinate)
+    return names_of_codes(coordinate).get(value, f"{value:.12g}")
 
 
 def _show_outputs(ds: xr.Dataset, outputs: Mapping[str, xr.DataArray]) -> None:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from fastalliance.cli.exits import DONE, UsageError
+from fastalliance.cli.replicates import number_or_text
 from fastalliance.configuration.messages import printable
 
 
@@ -65,15 +66,12 @@ def export(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _selection(texts: list[str]) -> dict[str, float]:
-    """Return what --at says: values by axis."""
-    found: dict[str, float] = {}
+def _selection(texts: list[str]) -> dict[str, float | str]:
+    """Return what --at says: values by axis, numbers or names of choices."""
+    found: dict[str, float | str] = {}
     for text in texts:
-        name, _, value = text.partition("=")
-        try:
-            found[name.strip()] = float(value)
-        except ValueError:
-            raise UsageError(
-                f"--at must be AXIS=VALUE with a number, got {printable(repr(text))}"
-            ) from None
+        name, _, value = (part.strip() for part in text.partition("="))
+        if not (name and value):
+            raise UsageError(f"--at must be AXIS=VALUE, got {printable(repr(text))}")
+        found[name] = number_or_text(value)
     return found

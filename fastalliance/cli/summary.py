@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastalliance.analysis import FLAGS, crossing_along
+from fastalliance.analysis import FLAGS, crossing_along, names_of_codes
 from fastalliance.cli.console import Column, counted, number, print_line, show_pairs, show_table
 from fastalliance.plotting.schema import (
     default_output,
@@ -29,8 +29,15 @@ _MAX_THRESHOLDS = 11
 _NO_CROSSING = {
     "always": "none, at least 1/2 everywhere",
     "never": "none, below 1/2 everywhere",
-    "not monotone": "more than one crossing",
+    "not monotone": "more than one value",
     "missing": "unknown, points are missing",
+}
+# Of an output and an axis.
+_SENTENCES = {
+    "always": "{0} is at least 1/2 at every {1}",
+    "never": "{0} is below 1/2 at every {1}",
+    "not monotone": "{0} crosses 1/2 more than once along {1}",
+    "missing": "where {0} crosses 1/2 along {1} is unknown: points are missing",
 }
 
 
@@ -106,8 +113,22 @@ def _unit(ds: xr.Dataset, output: str) -> str:
     return str(ds[estimate_name(ds, output)].attrs.get("units", "1"))
 
 
-def _label(ds: xr.Dataset, output: str) -> str:
-    return f"P({output})" if is_binary(ds, output) else f"mean {output}"
+def _label(ds: xr.Dataset, study: Study, output: str) -> str:
+    if is_binary(ds, output):
+        return f"P({output})"
+    name = estimate_name(ds, output)
+    if name.endswith("_share"):
+        return f"share {_category(study, output)}"
+    return output if name == output else f"mean {output}"  # a ratio is no mean
+
+
+def _category(study: Study, output: str) -> str:
+    """Return ``"stage=few"`` of the output that results call ``"stage_few"``."""
+    for declared in study.model.output_variables:
+        for category in declared.categories or ():
+            if output == f"{declared.name}_{category}":
+                return f"{declared.name}={category}"
+    return output
 
 
 def _show_point(ds: xr.Dataset, study: Study) -> None:
@@ -117,7 +138,7 @@ def _show_point(ds: xr.Dataset, study: Study) -> None:
         value = number(float(ds[estimate_name(ds, name)]))
         ends = np.array(interval(ds, name) or (np.nan, np.nan))
         reach = " to ".join(map(number, ends)) if np.isfinite(ends).all() else ""
-        rows.append((_label(ds, name), value, reach, _unit(ds, name)))
+        rows.append((_label(ds, study, name), value, reach, _unit(ds, name)))
     columns = (Column("output"), Column("value", right=True), Column("95 % interval"))
     show_table((*columns, Column("unit")), rows)
 
@@ -129,7 +150,7 @@ def _show_ranges(ds: xr.Dataset, study: Study) -> None:
         values = ds[estimate_name(ds, name)].values
         known = values[np.isfinite(values)]
         ends = (number(known.min()), number(known.max())) if known.size else ("", "")
-        rows.append((_label(ds, name), *ends, _unit(ds, name)))
+        rows.append((_label(ds, study, name), *ends, _unit(ds, name)))
     columns = (Column("over the design"), Column("lowest", right=True))
     show_table((*columns, Column("highest", right=True), Column("unit")), rows)
 
@@ -140,21 +161,35 @@ def _show_thresholds(ds: xr.Dataset, study: Study) -> None:
     axes = [axis for axis, size in zip(design.dims, design.shape, strict=True) if size > 1]
     if design.kind != "grid" or not is_binary(ds, output) or not 1 <= len(axes) <= 2:
         return
+    if names_of_codes(ds[axes[0]]):
+        return  # between two choices there is nothing
     found = crossing_along(ds.squeeze([d for d in design.dims if d not in axes]), output, axes[0])
     digits = _digits(study.coordinates[axes[0]])
     print_line()
     if len(axes) == 1:
-        threshold, reach = _threshold(found, digits)
-        more = f" ({reach})" if reach else ""
-        print_line(f"P({output}) crosses 1/2 at {axes[0]} {threshold}{more}")
+        print_line(_sentence(found, f"P({output})", axes[0], digits))
         return
     second = axes[1]
+    names = names_of_codes(found[second])
+    values = found[second].values.tolist()
     rows = [
-        (number(float(found[second][i])), *_threshold(found.isel({second: i}), digits))
+        (
+            names.get(values[i]) or number(values[i]),
+            *_threshold(found.isel({second: i}), digits),
+        )
         for i in _spread(found.sizes[second])
     ]
     columns = (Column(second, right=True), Column(axes[0]), Column("95 % interval"))
     show_table(columns, rows, f"P({output}) crosses 1/2 at")
+
+
+def _sentence(found: xr.Dataset, probability: str, axis: str, digits: int) -> str:
+    """Return in one sentence where a probability crosses 1/2 along the only axis."""
+    flag = FLAGS[int(found["flag"])]
+    if flag != "crossing":
+        return _SENTENCES[flag].format(probability, axis)
+    threshold, reach = _threshold(found, digits)
+    return f"{probability} crosses 1/2 at {axis} {threshold}" + (f" ({reach})" if reach else "")
 
 
 def _threshold(found: xr.Dataset, digits: int) -> tuple[str, str]:

@@ -35,6 +35,7 @@ SECTIONS: dict[tuple[str, ...], type[Section]] = {
     ("execution",): Execution,
 }
 
+_LEAVE_OUT = "leave the field out to have its default"
 _MAPPING_TYPES = ("model_type", "model_attributes_type", "dict_type")
 
 
@@ -46,6 +47,21 @@ def describe(error: ValidationError, origin: Origin) -> str:
     if len(lines) > MAX_FAULTS:
         lines[MAX_FAULTS:] = [f"... and {len(lines) - MAX_FAULTS} more"]
     return "\n".join(lines)
+
+
+def empty_advice(path: tuple[Part, ...]) -> str:
+    """Return what to do about a field without a value, to end the message about it."""
+    if not path:
+        return ""
+    section = _section(path[:-1])
+    if section is None:  # an entry of a mapping, or an item of a list
+        return f"; {_LEAVE_OUT}" if path[0] in ("parameters", "structure") else ""
+    field = section.model_fields.get(str(path[-1]))
+    if field is None or section in (Design, AxisRule):  # of whose fields one is needed
+        return ""
+    if field.is_required():
+        return "; it is required"
+    return f"; {_LEAVE_OUT}" + (", or write null" if field.default is None else "")
 
 
 def _describe_one(details: ErrorDetails, origin: Origin) -> tuple[int, str]:
@@ -68,13 +84,20 @@ def _sentence(details: ErrorDetails, path: tuple[Part, ...], name: str) -> str:
 
 
 def _empty_hint(value: Any) -> str:
-    return "; leave the field out to have its default" if value is None else ""
+    return f"; {_LEAVE_OUT}" if value is None else ""
 
 
 def _valid_names(path: tuple[Part, ...]) -> list[str]:
+    section = _section(path)
+    return list(section.model_fields) if section else []
+
+
+def _section(path: tuple[Part, ...]) -> type[Section] | None:
+    """Return the section at a path, if one with known fields stands there."""
+
     def leads_to(pattern: tuple[str, ...]) -> bool:
         return len(pattern) == len(path) and all(
             wanted in ("*", part) for wanted, part in zip(pattern, path, strict=True)
         )
 
-    return next((list(SECTIONS[p].model_fields) for p in SECTIONS if leads_to(p)), [])
+    return next((SECTIONS[pattern] for pattern in SECTIONS if leads_to(pattern)), None)

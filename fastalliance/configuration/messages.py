@@ -30,6 +30,14 @@ class UnreadableError(Exception):
         self.text = text
 
 
+class EmptyFieldError(UnreadableError):
+    """Nothing stands where the value of the field at `path` should."""
+
+    def __init__(self, line: int, path: tuple[Part, ...]) -> None:
+        super().__init__(line, f"{dotted(path) or 'the value'} has no value")
+        self.path = path
+
+
 def check_characters(text: str) -> None:
     """Refuse characters that no configuration needs, at their line.
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from fastalliance.configuration.messages import Origin, UnreadableError, dotted, printable, show
 from fastalliance.configuration.plain import plain_data
+from fastalliance.configuration.read import full_text
 from fastalliance.configuration.scalars import NULLS
 from fastalliance.configuration.yaml_loader import load_yaml
 from fastalliance.errors import ConfigError
@@ -52,9 +53,11 @@ def _from_text(text: str) -> _Assignment:
     try:
         value = load_yaml(value_text).data
     except UnreadableError as fault:
-        raise ConfigError(f"{label}: {printable(fault.text)}") from None
+        raise ConfigError(f"{label}: {printable(full_text(fault, keys))}") from None
     if value is None and value_text.strip() not in NULLS:
-        raise ConfigError(f"{label}: has no value; write null if none is meant")
+        from fastalliance.configuration.faults import empty_advice
+
+        raise ConfigError(f"{label}: has no value{empty_advice(keys)}")
     return _Assignment(keys, value, label)
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from fastalliance.configuration.messages import (
+    EmptyFieldError,
     Origin,
+    Part,
     UnreadableError,
     check_characters,
     printable,
@@ -34,11 +36,20 @@ def read_file(path: str | Path) -> tuple[dict[str, Any], Origin]:
         document = _parse(_decode(_bytes(path)), Path(path).suffix.lower())
     except UnreadableError as fault:
         where = f"{name}, line {fault.line}" if fault.line else name
-        raise ConfigError(f"{where}: {printable(fault.text)}") from None
+        raise ConfigError(f"{where}: {printable(full_text(fault))}") from None
     if not isinstance(document.data, dict):
         raise ConfigError(f"{name}: must be a mapping of fields, got {show(document.data)}")
     directory = Path(path).absolute().parent
     return document.data, Origin(str(path), document.lines, directory=directory)
+
+
+def full_text(fault: UnreadableError, place: tuple[Part, ...] = ()) -> str:
+    """Return what is wrong with a text that stands at `place`, and what could be done about it."""
+    if not isinstance(fault, EmptyFieldError):
+        return fault.text
+    from fastalliance.configuration.faults import empty_advice
+
+    return fault.text + empty_advice((*place, *fault.path))
 
 
 def _bytes(path: str | Path) -> bytes:

@@ -86,7 +86,7 @@ def choice(names: Sequence[str]) -> WrapValidator:
 
 def _not_nan(value: float | str) -> float | str:
     if isinstance(value, float) and math.isnan(value):
-        raise ValueError
+        raise refusal(f"must be a finite number, got {show(value)}")
     return value
 
 

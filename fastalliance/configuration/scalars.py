@@ -6,7 +6,7 @@
 ``.inf -.inf .nan``                   infinities, not a number
 ``true false null ~``                 truth values, nothing; also ``True TRUE``, ...
 ``012 -007 01.5``                     refused: octal to some readers, decimal to others
-no text at all                        refused: a value was forgotten, or ``null`` is meant
+no text at all                        refused: a value was forgotten
 ``1e400 1e-400``                      refused: a double would read infinity or zero
 ``yes no on off 12:30 1_000 0b11``    text, as everything else
 ====================================  ==========================================================
@@ -49,7 +49,7 @@ def resolve(text: str) -> bool | int | float | str | None:
     if text in _WORDS:
         return _WORDS[text]
     if not text:
-        raise ValueError("has no value; write null if none is meant")
+        raise ValueError("has no value")
     if not _FLOAT.fullmatch(text):
         return whole_number(text) if _RADIX.fullmatch(text) else text
     zeros = _LEADING_ZERO.fullmatch(text)

@@ -17,6 +17,7 @@ from fastalliance.configuration.messages import (
     DEEP,
     MAX_DEPTH,
     MAX_KEY_LENGTH,
+    EmptyFieldError,
     Part,
     UnreadableError,
     check_characters,
@@ -150,6 +151,8 @@ def _key(event: yaml.Event) -> str:
 def _scalar(event: yaml.ScalarEvent, path: tuple[Part, ...]) -> Any:
     if not event.implicit[0]:  # quoted, or a block of text
         return _whole_characters(event)
+    if not event.value:
+        raise EmptyFieldError(_line(event), path)
     try:
         return resolve(event.value)
     except ValueError as error:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 
+from fastalliance.analysis import names_of_codes
 from fastalliance.plotting.labels import label
 from fastalliance.plotting.schema import FloatArray, as_array
 
@@ -29,13 +31,16 @@ class Axis:
         Coordinates in increasing order.
     scale : {"linear", "log", "index"}
         "log" for geometric steps over a decade or more; "index", evenly spaced with the values as
-        tick labels, where a value is infinite.
+        tick labels, where a value is infinite or the name of a choice.
+    names : mapping of float to str
+        Names of the values of a choice; empty for numbers.
     """
 
     name: str
     label: str
     values: FloatArray
     scale: Scale
+    names: Mapping[float, str]
 
     @property
     def positions(self) -> FloatArray:
@@ -61,13 +66,14 @@ class Axis:
             (ax.set_xscale if which == "x" else ax.set_yscale)("log")
         if self.scale == "index":
             step = -(-self.values.size // 10)
-            axis.set_ticks(self.positions[::step], labels=[_number(v) for v in self.values[::step]])
+            texts = [self.names.get(v, _number(v)) for v in self.values[::step].tolist()]
+            axis.set_ticks(self.positions[::step], labels=texts)
 
 
 def axis_of(ds: xr.Dataset, dim: str) -> Axis:
     """Return the axis of a grid's dimension, which is sorted."""
-    values = as_array(ds[dim])
-    return Axis(dim, label(ds[dim]), values, _scale(values))
+    values, names = as_array(ds[dim]), names_of_codes(ds[dim])
+    return Axis(dim, label(ds[dim]), values, "index" if names else _scale(values), names)
 
 
 def _scale(values: FloatArray) -> Scale:

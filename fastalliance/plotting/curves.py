@@ -52,7 +52,7 @@ def draw_curve(ax: Axes, ds: xr.Dataset, output: str, dim: str) -> None:
     _dress(ax, ds, output, axis)
     _draw_quantiles(ax, ds, output, axis)
     _draw_series(ax, ds, output, axis, BLUE, "estimate")
-    if is_binary(ds, output):
+    if is_binary(ds, output) and not axis.names:
         _draw_threshold(ax, axis, crossing_of(ds, output, axis))
     missing = _hatch_missing(ax, axis, as_array(ds[estimate_name(ds, output)]))
     handles, _ = ax.get_legend_handles_labels()
@@ -70,7 +70,7 @@ def draw_family(ax: Axes, ds: xr.Dataset, output: str, dim: str, family: str) ->
     for i in range(n_curves):
         member = ds.isel({family: i})
         name = value_of(member[family])
-        if is_binary(ds, output):
+        if is_binary(ds, output) and not axis.names:
             found = crossing_of(member, output, axis)
             name += f": {_threshold_text(found)}"
             if found.flag == "crossing" and axis.scale != "index":

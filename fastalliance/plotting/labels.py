@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastalliance.analysis import names_of_codes
 from fastalliance.plotting.schema import as_array, estimate_name, is_binary
 
 if TYPE_CHECKING:
@@ -50,17 +51,29 @@ def output_label(ds: xr.Dataset, output: str) -> str:
 
 
 def value_of(coordinate: xr.DataArray) -> str:
-    """Return a scalar coordinate in words: ``"trust noise 0.2 month^-1/2"``."""
+    """Return a scalar coordinate in words: ``"trust noise 0.2 month^-1/2"``, ``"mode calm"``."""
     name = coordinate.attrs.get("long_name", str(coordinate.name).replace("_", " "))
     unit = str(coordinate.attrs.get("units", "1"))
-    number = f"{float(coordinate):.4g}"
+    value = float(coordinate)
+    number = names_of_codes(coordinate).get(value, f"{value:.4g}")
     return plain(f"{name} {number}" if unit in ("1", "") else f"{name} {number} {unit}")
 
 
-def title(ds: xr.Dataset, n_replicates: int | None, *, per_point: bool = False) -> str:
-    """Return model, replicates and seed, as far as the attributes have them."""
+def title(
+    ds: xr.Dataset,
+    n_replicates: int | None,
+    *,
+    per_point: bool = False,
+    number: int | None = None,
+) -> str:
+    """Return model, replicates and seed, as far as the attributes have them.
+
+    `number` is that of the only replicate, where it is known.
+    """
     parts = [plain(ds.attrs["model"])] if "model" in ds.attrs else []
-    if n_replicates is not None:
+    if number is not None:
+        parts.append(f"replicate {number}")
+    elif n_replicates is not None:
         noun = "replicate" if n_replicates == 1 else "replicates"
         parts.append(f"{n_replicates:,} {noun}" + (" per point" if per_point else ""))
     if "seed" in ds.attrs:

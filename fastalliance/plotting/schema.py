@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from fastalliance.analysis import names_of_codes
 from fastalliance.errors import DesignError, suggestion
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def as_array(variable: xr.DataArray) -> FloatArray:
 
 
 def select(
-    ds: xr.Dataset, at: Mapping[str, float] | None
+    ds: xr.Dataset, at: Mapping[str, float | str] | None
 ) -> tuple[xr.Dataset, dict[str, xr.DataArray]]:
     """Return `ds` at the coordinates nearest to `at`, and the coordinates that were fixed.
 
@@ -119,13 +120,7 @@ def select(
     DesignError
         `at` names no axis of `ds`, or a value outside that axis.
     """
-    indices: dict[str, int] = {}
-    for dim, value in (at or {}).items():
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            raise DesignError(f"{dim} is selected by a number, got {value!r}") from None
-        indices[dim] = _nearest(ds, dim, number)
+    indices = {dim: _index(ds, dim, value) for dim, value in (at or {}).items()}
     raw = {*_RAW_DIMS, "quantile"}
     for axis, size in ds.sizes.items():
         if size == 1 and str(axis) not in raw:
@@ -140,16 +135,32 @@ def select(
     return (chosen.sortby(grid) if grid else chosen), fixed
 
 
-def _nearest(ds: xr.Dataset, dim: str, value: float) -> int:
+def _index(ds: xr.Dataset, dim: str, value: float | str) -> int:
+    """Return where along `dim` a choice of that name or code stands, or the nearest number."""
     axes = [str(d) for d in ds.dims if d in ds.coords and str(d) != "quantile"]
     if POINT in ds.dims:
         axes.append(POINT)
     if dim not in axes:
         raise DesignError(f"the design has no axis {dim!r} to select on{suggestion(dim, axes)}")
     values = as_array(ds[dim])
-    same = np.flatnonzero(values == value)
+    names = names_of_codes(ds[dim])
+    codes = {name: code for code, name in names.items()}
+    try:
+        number = codes[value] if isinstance(value, str) and value in codes else float(value)
+    except (TypeError, ValueError):
+        number = np.nan
+    same = np.flatnonzero(values == number)
     if same.size:
         return int(same[0])
+    if names:
+        there = [names[code] for code in values.tolist()]
+        raise DesignError(f"the axis {dim} has no value {value!r}{suggestion(str(value), there)}")
+    if np.isnan(number):
+        raise DesignError(f"{dim} is selected by a number, got {value!r}")
+    return _nearest(dim, values, number)
+
+
+def _nearest(dim: str, values: FloatArray, value: float) -> int:
     finite = values[np.isfinite(values)]
     if not (finite.size and finite.min() <= value <= finite.max()):
         span = f"{finite.min():g}..{finite.max():g}" if finite.size else "no finite value"

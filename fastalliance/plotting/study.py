@@ -41,7 +41,7 @@ def plot_study(
     *,
     output: str | Sequence[str] | None = None,
     path: str | os.PathLike[str] | None = None,
-    at: Mapping[str, float] | None = None,
+    at: Mapping[str, float | str] | None = None,
 ) -> Figure:
     """Draw the result of a study.
 
@@ -60,8 +60,8 @@ def plot_study(
         real output. A single point shows all outputs.
     path : str or path, optional
         Where to save the figure: ``.png``, ``.svg`` or ``.pdf``. An existing plot is replaced.
-    at : mapping of str to float, optional
-        Axes to fix, each at the coordinate nearest to the value.
+    at : mapping of str to float or str, optional
+        Axes to fix, each at the coordinate nearest to the value; a choice by its name.
 
     Returns
     -------

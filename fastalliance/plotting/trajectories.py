@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 # More lines than this are a blot; quantile bands say more.
 MAX_LINES = 50
 _SUFFIX = "_path"
+_NO_PARAMETERS = ("replicate", "time", "quantile", "point")
+_MAX_NAMED = 6  # parameters above a figure
+_LINE_LENGTH = 80  # characters
 _COLOURS = {"": BLUE, "a": BLUE, "b": ORANGE}
 # The second one dashed, so that the first shows below it where both are equal.
 _STYLES = {"": "-", "a": "-", "b": (0, (4, 2))}
@@ -45,7 +49,7 @@ def plot_trajectories(
     ds: xr.Dataset,
     *,
     path: str | os.PathLike[str] | None = None,
-    at: Mapping[str, float] | None = None,
+    at: Mapping[str, float | str] | None = None,
 ) -> Figure:
     """Draw recorded states over time, one panel per quantity, both partners' in one panel.
 
@@ -83,11 +87,23 @@ def plot_trajectories(
     for ax, (quantity, sides) in zip(panels, groups.items(), strict=True):
         _draw_quantity(ax, chosen, quantity, sides)
     _add_legend(figure, chosen, groups)
-    above = [title(chosen, _n_replicates(chosen, groups)), fixed_note(fixed)]
+    replicates = _n_replicates(chosen, groups)
+    heading = title(chosen, replicates, number=_only_replicate(chosen))
+    above = [heading, _point_note(chosen, fixed)]
     figure.suptitle("\n".join(filter(None, above)), fontsize=TITLE_SIZE)
     if path is not None:
         save(figure, path)
     return figure
+
+
+def _point_note(ds: xr.Dataset, fixed: Mapping[str, xr.DataArray]) -> str:
+    """Return at which point the replicates are: its varied parameters, or its number if many."""
+    scalars = {str(name): c for name, c in ds.coords.items() if c.ndim == 0}
+    varied = {name: c for name, c in scalars.items() if name not in _NO_PARAMETERS}
+    if not fixed and len(varied) > _MAX_NAMED and "point" in ds.attrs:
+        return f"at design point {ds.attrs['point']}"
+    note = fixed_note({**varied, **fixed})
+    return textwrap.fill(note, _LINE_LENGTH, break_long_words=False, break_on_hyphens=False)
 
 
 def _groups(ds: xr.Dataset) -> dict[str, dict[str, str]]:
@@ -223,6 +239,12 @@ def _add_legend(figure: Figure, ds: xr.Dataset, groups: dict[str, dict[str, str]
 def _n_replicates(ds: xr.Dataset, groups: dict[str, dict[str, str]]) -> int:
     name = next(iter(next(iter(groups.values())).values()))
     return int(ds[name].sizes.get("replicate", 1))
+
+
+def _only_replicate(ds: xr.Dataset) -> int | None:
+    if "replicate" not in ds.coords or ds["replicate"].size != 1:
+        return None
+    return int(ds["replicate"].values.item())
 
 
 def _time_unit(ds: xr.Dataset) -> str:

@@ -44,7 +44,7 @@ def create(path: Path, layout: Layout, attrs: Mapping[str, Any]) -> Lease | None
         The file system refuses.
     """
     with files.os_errors(path, "creating the store"):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_parent(path)
         draft = siblings.new(path, siblings.CREATING)
         try:
             lease = _build(draft, layout, attrs)
@@ -95,6 +95,16 @@ def replace(path: Path, layout: Layout, attrs: Mapping[str, Any], *, break_lock:
     return lease
 
 
+def _make_parent(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError:  # as in /proc, where nothing has vanished
+        raise StoreError(
+            f"{show(path)} cannot be created: no directory can be made in "
+            f"{show(files.nearest_existing(path))}; choose another path"
+        ) from None
+
+
 def is_store(path: Path) -> bool:
     """Say whether a directory is a store of fastalliance; one readable document is enough."""
     paths = Paths(path)
@@ -106,7 +116,7 @@ def is_store(path: Path) -> bool:
 
 
 def refusal(path: Path) -> str:
-    """Say that a path holds something that is not ours."""
+    """Say to who wants to write that a path holds something that is not ours."""
     kind = "is a file" if path.is_file() else "exists and is no store of fastalliance"
     return f"{show(path)} {kind}; it is left untouched: choose another path, or remove it yourself"
 

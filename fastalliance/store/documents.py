@@ -26,8 +26,13 @@ from fastalliance.store.plain import from_plain
 SCHEMA_VERSION = 1
 
 
-def load_attributes(paths: Paths) -> dict[str, Any]:
+def load_attributes(paths: Paths, *, to_write: bool = False) -> dict[str, Any]:
     """Return the attributes of a store.
+
+    Parameters
+    ----------
+    to_write : bool
+        Whether a run wants to write there, which what is no store then keeps from its place.
 
     Raises
     ------
@@ -39,12 +44,12 @@ def load_attributes(paths: Paths) -> dict[str, Any]:
             written = read_document(document(paths.root), "group")
     except StoreError as error:
         if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
-            raise StoreError(_absence(paths)) from None
+            raise StoreError(_absence(paths, to_write)) from None
         raise
     attrs: dict[str, Any] = from_plain(written["attributes"])
     version = attrs.get("schema_version")
     if "fastalliance_version" not in attrs or type(version) is not int:
-        raise StoreError(refusal(paths.root))
+        raise StoreError(_foreign(paths, to_write))
     if version > SCHEMA_VERSION:
         raise StoreError(
             f"{show(paths.root)} has schema version {version}, this version of fastalliance reads "
@@ -115,9 +120,13 @@ def check_array(directory: Path, expected: ArrayInfo) -> None:
         )
 
 
-def _absence(paths: Paths) -> str:
+def _absence(paths: Paths, to_write: bool) -> str:
     if not paths.root.exists():
         return f"there is no store at {show(paths.root)}"
     if paths.run.is_dir():
         return f"{show(document(paths.root))} is missing: the store is damaged; {RERUN}"
-    return refusal(paths.root)
+    return _foreign(paths, to_write)
+
+
+def _foreign(paths: Paths, to_write: bool) -> str:
+    return refusal(paths.root) if to_write else f"{show(paths.root)} is no store of fastalliance"

@@ -186,12 +186,23 @@ def nearest_existing(path: Path) -> Path:
 def require_space(path: Path, n_bytes: int) -> None:
     """Raise StoreError unless the file system of `path` has room for `n_bytes` more."""
     with os_errors(path, "asking for free space"):
-        free = shutil.disk_usage(nearest_existing(path)).free
-    if free < n_bytes:
+        disk = shutil.disk_usage(nearest_existing(path))
+    if disk.total == 0:  # does not count its space, as /proc; whether it takes files, writing says
+        return
+    if disk.free < n_bytes:
         raise StoreError(
-            f"{show(path)}: the run needs {n_bytes / 2**20:.1f} MiB, {free / 2**20:.1f} MiB are "
-            "free; free some space, or choose another path"
+            f"{show(path)}: the run needs {size_text(n_bytes)}, {size_text(disk.free)} are free; "
+            "free some space, or choose another path"
         )
+
+
+def size_text(n_bytes: float) -> str:
+    """Return a number of bytes as text."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if n_bytes < 1024:
+            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
+        n_bytes /= 1024
+    return f"{n_bytes:,.1f} TiB"
 
 
 def temporary(scratch: Path) -> Path:

@@ -71,7 +71,7 @@ def open_for_run(path: Path, layout: Layout, allowed: Permissions) -> Opened:
 
 def _resume(path: Path, layout: Layout, allowed: Permissions) -> Opened:
     paths = Paths(path)
-    attrs = load_attributes(paths)
+    attrs = load_attributes(paths, to_write=True)
     resuming.check_same_study(
         paths, attrs, layout, allow_version_change=allowed.allow_version_change
     )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fastalliance.store.files import size_text as size_text
+
 _RATE = 60e6  # instance-steps per second and core, a cautious figure for a model like the dyad
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan:
     """Size of a study; prints as a table.
 
@@ -73,14 +75,7 @@ class Plan:
         width = max(len(label) for label, _ in self.rows())
         return "\n".join(f"{label:<{width}}  {value}" for label, value in self.rows())
 
-
-def size_text(n_bytes: float) -> str:
-    """Return a number of bytes as text."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if n_bytes < 1024:
-            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
-        n_bytes /= 1024
-    return f"{n_bytes:,.1f} TiB"
+    __repr__ = __str__  # at a prompt and in a notebook too
 
 
 def time_text(seconds: float) -> str:

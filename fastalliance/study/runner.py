@@ -84,7 +84,7 @@ class TileRunner:
         """Return the packed statistics and the kept raw results of one tile."""
         study = self.study
         points = study.points(tile.first_point, tile.n_points)
-        common = {
+        common: dict[str, Any] = {
             "seed": study.seed,
             "first_point": tile.first_point,
             "first_replicate": tile.first_replicate,

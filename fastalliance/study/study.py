@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from fastalliance import library
 from fastalliance.configuration import load_configuration, to_yaml, validate_fields
-from fastalliance.errors import ConfigError, DesignError, FastAllianceError
+from fastalliance.errors import ConfigError, DesignError
 from fastalliance.library.model import Model
 from fastalliance.study import checks
-from fastalliance.study import design as designs
+from fastalliance.study.definition import define
 from fastalliance.study.design import Design
 from fastalliance.study.plan import Plan
 from fastalliance.study.statistics import Statistics
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from fastalliance.study.progress import ProgressLike
 
 Floats = npt.NDArray[np.float64]
-_MAX_QUANTILE_REPLICATES = 10**6
 _TILE_BYTES = 2**28  # of raw outputs and trajectories that a tile holds in memory
 _LISTED_VALUES = 1000
 _NOT_RESULTS = ("store", "execution")  # fields that cannot change a result
@@ -158,114 +156,23 @@ class Study:
     def _set_up(
         self, configuration: Configuration, model: Model | None, design: Design | None
     ) -> None:
+        defined = define(configuration, model, design)
         self.configuration = configuration
-        if model is not None and not isinstance(model, Model):
-            raise ConfigError(f"model must be a fa.Model, got {model!r}")
-        if model is not None and model.name != configuration.model:
-            raise ConfigError(
-                f"{self._where('model')}model is {configuration.model!r}, "
-                f"but the model given is {model.name!r}"
-            )
-        self.model = model or self._named(library.get, configuration.model, at="model")
+        self.model = defined.model
         self.replicates: int = configuration.replicates
         self.seed: int = configuration.seed
         self.common_random_numbers: bool = configuration.common_random_numbers
-        self.horizon = float(configuration.horizon or self.model.horizon)
-        self.dt = float(configuration.dt or self.model.dt)
-        at = "horizon" if configuration.horizon else "dt"
-        self.n_steps = self._named(checks.count_steps, self.horizon, self.dt, at=at)
-        self._check_optional()
-        self.design = self._design(design)
-        self.coordinates: dict[str, Floats] = {
-            name: self._named(self.design.coordinate, self.model, name, at=self.design.place(name))
-            for name in self.design.axes
-        }
-        self.fixed = self._fixed()
-        self._check_step()
-
-    def _named(self, function: Any, *arguments: Any, at: str) -> Any:
-        """Call a check; prefix its error with the place in the file where it is known."""
-        try:
-            return function(*arguments)
-        except FastAllianceError as error:
-            where = self._where(at)
-            if not where:
-                raise
-            raise type(error)(f"{where}{error}") from None
-
-    def _where(self, path: str) -> str:
-        where = self.configuration.where(path)
-        return f"{where}: " if where else ""
-
-    def _check_optional(self) -> None:
-        configuration, name = self.configuration, self.model.name
-        if configuration.keep.members:
-            raise ConfigError(f"{self._where('keep.members')}keep.members: {name} has no members")
-        if configuration.execution.executor != "threads":
-            raise ConfigError(
-                f"{self._where('execution.executor')}execution.executor must be threads in this "
-                f"version, got {configuration.execution.executor!r}"
-            )
-        if self.quantiles and self.replicates > _MAX_QUANTILE_REPLICATES:
-            raise ConfigError(
-                f"statistics.quantiles: exact quantiles take at most {_MAX_QUANTILE_REPLICATES:,} "
-                f"replicates per point, got {self.replicates:,}"
-            )
-        trajectories = configuration.keep.trajectories
-        self.record_steps = 0
-        self.recorded_replicates = 0
-        if trajectories is not None:
-            where = "keep.trajectories.every"
-            self.record_steps = self._named(
-                checks.record_interval, trajectories.every, self.horizon, self.dt, where, at=where
-            )
-            self.recorded_replicates = trajectories.replicates
-            if self.recorded_replicates > self.tile_replicates:
-                raise ConfigError(
-                    f"keep.trajectories.replicates must be <= {self.tile_replicates}, "
-                    f"got {self.recorded_replicates}"
-                )
-
-    def _design(self, design: Design | None) -> Design:
-        if design is None:
-            given = self.configuration.design
-            plain = given.to_plain() if given else None
-            folder = self.configuration.source_directory or Path()
-            design = self._named(designs.from_configuration, plain, folder, at="design")
-        return self._named(designs.integers_in_range, design, self.model, at="design")  # type: ignore[no-any-return]
-
-    def _fixed(self) -> dict[str, float]:
-        model, configuration = self.model, self.configuration
-        given = {"parameters": configuration.parameters, "structure": configuration.structure}
-        resolve = {"parameters": model.resolve, "structure": model.resolve_structure}
-        for section, values in given.items():
-            for name, value in values.items():
-                path = f"{section}.{name}"
-                self._named(resolve[section], {name: value}, at=path)
-                if name in self.coordinates:
-                    raise DesignError(
-                        f"{self._where(path)}{name} is given both in {section} and in the design; "
-                        "drop one of them"
-                    )
-        values = {
-            **model.resolve(given["parameters"]),
-            **model.resolve_structure(given["structure"]),
-        }
-        return {name: value for name, value in values.items() if name not in self.coordinates}
-
-    def _check_step(self) -> None:
-        varied = checks.Varied(self.coordinates, self.design.kind == "grid")
-        self._named(checks.check_step, self.model, self.dt, self.fixed, varied, at="dt")
+        self.horizon, self.dt, self.n_steps = defined.horizon, defined.dt, defined.n_steps
+        self.record_steps = defined.record_steps
+        self.recorded_replicates = defined.recorded_replicates
+        self.design = defined.design
+        self.coordinates = defined.coordinates
+        self.fixed = defined.fixed
 
     @property
     def quantiles(self) -> tuple[float, ...]:
         """Quantiles asked for."""
         return tuple(self.configuration.statistics.quantiles)
-
-    @property
-    def tile_replicates(self) -> int:
-        """Replicates of a full block."""
-        return cut((), self.replicates, self.n_steps).replicates_per_tile
 
     def tiling(self, points_per_tile: int | None = None) -> Tiling:
         """Return how the study is cut into tiles; results do not depend on it."""

@@ -99,8 +99,9 @@ def undisturbed(warm: WarmRuns, configuration: Path) -> tuple[str, float]:
     began = time.monotonic()
     warm.start(store)
     assert warm.end() == 0
+    seconds = time.monotonic() - began
     assert status(store).n_tiles == 16
-    return toy.values_hash(store), time.monotonic() - began
+    return toy.values_hash(store), seconds
 
 
 def assert_clean(store: Path) -> None:
