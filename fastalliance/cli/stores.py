@@ -44,8 +44,8 @@ def plot(options: argparse.Namespace) -> int:
     from fastalliance.study.opening import open as open_store
 
     store = options.store.rstrip("/")
-    path = options.to or str(Path(store).with_suffix(".png"))
     ds = open_store(store)
+    path = options.to or str(_named(Path(store)).with_suffix(".png"))
     plot_study(ds, output=options.output, at=_selection(options.at), path=path)
     print_line(f"picture: {path}")
     return DONE
@@ -64,6 +64,11 @@ def export(options: argparse.Namespace) -> int:
     for path in paths:
         print_line(f"wrote {path}")
     return DONE
+
+
+def _named(path: Path) -> Path:
+    """Return a path that ends in a name, as "." does not."""
+    return path.resolve() if path.name in ("", "..") else path
 
 
 def _selection(texts: list[str]) -> dict[str, float | str]:

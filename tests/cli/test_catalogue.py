@@ -6,7 +6,7 @@ import pytest
 
 import fastalliance as fa
 from fastalliance.cli import catalogue
-from tests.cli.command import command, done, refused
+from tests.cli.command import OWN_MODEL, command, done, refused
 from tests.unit.test_structure import MODEL as SIZED
 
 
@@ -45,6 +45,16 @@ def test_models__sizes_are_a_table_of_their_own(capsys: pytest.CaptureFixture[st
     sizes = out.split("size (structure)")[1].split("\n\n")[0]
     assert "members" in sizes
     assert "probability" not in sizes
+
+
+def test_models__shows_a_model_of_ones_own() -> None:
+    file = f"{OWN_MODEL}:MODEL"
+    out = done("models", "--model-file", file)
+    assert out.startswith("ornstein_uhlenbeck: ")
+    assert "\nrate " in out.split("\nparameter ")[1]
+    assert "\npositive " in out.split("\noutput ")[1]
+    assert done("models", "ornstein_uhlenbeck", "--model-file", file) == out
+    assert "not 'dyad'" in refused("models", "dyad", "--model-file", file)
 
 
 def test_models__unknown() -> None:

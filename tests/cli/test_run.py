@@ -12,6 +12,7 @@ import xarray as xr
 import fastalliance as fa
 from fastalliance.study.progress import NoProgress
 from tests.cli.command import OWN_MODEL, command, done, refused
+from tests.unit.small_model import MODEL as SMALL
 
 GRID = """\
 model: dyad
@@ -96,6 +97,64 @@ def test_summary__thinned_to_about_ten_thresholds() -> None:
 def test_no_threshold__is_said_in_words() -> None:
     out = run("--set", "design.grid.initial_trust=[0.1, 0.2]", "replicates=4")
     assert "none, below 1/2 everywhere" in out
+
+
+TRUST = "design.grid.initial_trust"
+ONE_AXIS = "design.grid.private_orientation=[0]"
+
+
+@pytest.mark.parametrize(
+    ("axis", "sentence"),
+    [
+        ("[0.1, 0.2]", "P(success) is below 1/2 at every initial_trust"),
+        ("[0.8, 0.9]", "P(success) is at least 1/2 at every initial_trust"),
+    ],
+)
+def test_no_threshold__is_a_sentence_where_there_is_one_axis(axis: str, sentence: str) -> None:
+    out = run("--set", ONE_AXIS, f"{TRUST}={axis}", "replicates=40")
+    assert f"\n{sentence}\n" in out
+
+
+@pytest.mark.parametrize(
+    ("means", "sentence", "cell"),
+    [
+        ([0.1, 0.9, 0.1], "P(success) crosses 1/2 more than once along x", "more than one value"),
+        (
+            [0.1, np.nan, 0.9],
+            "where P(success) crosses 1/2 along x is unknown: points are missing",
+            "unknown, points are missing",
+        ),
+        ([0.1, 0.3, 0.7], "P(success) crosses 1/2 at x 1.50", "1.50"),
+    ],
+)
+def test_threshold__in_a_sentence_and_in_a_cell(
+    means: list[float], sentence: str, cell: str
+) -> None:
+    from fastalliance.analysis import crossing_along
+    from fastalliance.cli.summary import _sentence, _threshold
+
+    parts = {f"success_{part}": ("x", means) for part in ("mean", "low", "high")}
+    found = crossing_along(xr.Dataset(parts, coords={"x": [0.0, 1.0, 2.0]}), "success", "x")
+    assert _sentence(found, "P(success)", "x", 2).startswith(sentence)
+    assert _threshold(found, 2)[0] == cell
+
+
+def test_summary__of_categories_ratios_and_choices() -> None:
+    from fastalliance.cli.summary import _label
+
+    Path("small.py").write_text("from tests.unit.small_model import MODEL\n")
+    Path("small.yaml").write_text(
+        "model: small\nreplicates: 200\ndesign: {grid: {hit_rate: [0.1, 0.3], mode: [calm, wild]}}"
+    )
+    out = done("run", "small.yaml", "--quiet", "--model-file", "small.py:MODEL")
+    rows = [line.split() for line in out.splitlines()]
+    assert ["share", "fate=calm", "0", "1", "1"] in rows
+    assert "mean fate" not in out
+    table = out.split("P(hit) crosses 1/2 at\n")[1].splitlines()
+    assert table[0].split()[:2] == ["mode", "hit_rate"]
+    assert [line.split()[0] for line in table[1:3]] == ["calm", "wild"]
+    small = fa.Study(SMALL, replicates=4)
+    assert _label(small.run(), small, "hits_per_hit") == "hits_per_hit"
 
 
 def test_memory__result_is_not_kept_and_the_summary_says_how_to() -> None:

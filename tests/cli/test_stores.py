@@ -11,6 +11,7 @@ import xarray as xr
 import fastalliance as fa
 from fastalliance.study.progress import NoProgress
 from tests.cli.command import command, done, refused
+from tests.unit.small_model import MODEL as SMALL
 
 
 @pytest.fixture
@@ -81,13 +82,18 @@ def test_no_store__is_exit_3() -> None:
     Path("file").write_text("x")
     for verb in (["status"], ["plot"], ["replay"], ["export", "--to", "a.csv"]):
         assert "there is no store at" in refused(*verb, "nothing.zarr", code=3)
-        refused(*verb, "file", code=3)
+        for path in ("file", "."):
+            assert refused(*verb, path, code=3).endswith(" is no store of fastalliance")
 
 
 @pytest.mark.usefixtures("_a_store")
-def test_plot__by_default_beside_the_store() -> None:
+def test_plot__by_default_beside_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
     assert done("plot", "results/kept.zarr/") == "picture: results/kept.png\n"
     assert Path("results/kept.png").read_bytes().startswith(b"\x89PNG")
+    Path("results/kept.png").unlink()
+    monkeypatch.chdir("results/kept.zarr")
+    done("plot", ".")
+    assert Path("../kept.png").exists()
 
 
 @pytest.mark.usefixtures("_a_store")
@@ -107,12 +113,25 @@ def test_plot__chosen_outputs_at_a_chosen_value() -> None:
         (["--output", "sucess"], "there is no output 'sucess' to plot; did you mean 'success'?"),
         (["--at", "trust=1"], "the design has no axis 'trust'"),
         (["--at", "initial_trust=7"], "lies outside the design's axis"),
-        (["--at", "initial_trust"], "--at must be AXIS=VALUE with a number"),
+        (["--at", "initial_trust"], "--at must be AXIS=VALUE, got 'initial_trust'"),
+        (["--at", "initial_trust=high"], "initial_trust is selected by a number, got 'high'"),
         (["--to", "a.bmp"], "must end in .png"),
     ],
 )
 def test_plot__wrong_arguments(arguments: list[str], expected: str) -> None:
     assert expected in refused("plot", "results/kept.zarr", *arguments)
+
+
+def test_choice__is_given_and_shown_by_its_name() -> None:
+    design = fa.grid(hit_rate=[0.1, 0.2], mode=["calm", "wild"])
+    fa.Study(SMALL, design=design, replicates=4).run(store="small.zarr")
+    done("plot", "small.zarr", "--at", "mode=wild", "--to", "a.svg")
+    assert "at mode wild" in Path("a.svg").read_text()
+    message = refused("plot", "small.zarr", "--at", "mode=rough")
+    assert message == "the axis mode has no value 'rough'; valid names: calm, wild"
+    Path("small.py").write_text("from tests.unit.small_model import MODEL\n")
+    point = ("--point", "hit_rate=0.2,mode=wild", "--model-file", "small.py:MODEL")
+    assert "\nat hit_rate = 0.2, mode = wild\n" in done("replay", "small.zarr", *point)
 
 
 @pytest.mark.usefixtures("_unfinished_store")
@@ -148,6 +167,12 @@ def test_export__replaces_only_when_told_to() -> None:
     assert message.startswith("'a.csv' exists; replace it with --overwrite")
     done("export", "results/kept.zarr", "--to", "a.csv", "--overwrite")
     assert Path("a.csv").read_text() != "mine"
+
+
+def test_export__without_its_packages_is_wrong_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    message = refused("export", "x.zarr", "--to", "a.parquet", code=2)
+    assert message == 'writing .parquet needs pyarrow: pip install "fastalliance[export]"'
 
 
 def test_export__wrong_format_is_refused_before_the_store_is_read() -> None:

@@ -10,7 +10,7 @@ from fastalliance.configuration import load_configuration
 from fastalliance.errors import ConfigError
 
 WHOLE = "must be a whole number from"
-VALUE = "must be a number, or the name of a choice"
+NAN = "must be a finite number, got nan"
 
 FAULTS = {
     "unknown key": ("replicats: 5", "unknown field replicats; did you mean 'replicates'?"),
@@ -47,7 +47,7 @@ FAULTS = {
         "design: {grid: {x: [0.1, 1e-1]}}",
         "design.grid.x must not repeat a value, got 0.1 twice",
     ),
-    "NaN coordinate": ("design: {grid: {x: [.nan]}}", f"design.grid.x[0] {VALUE}, got nan"),
+    "NaN coordinate": ("design: {grid: {x: [.nan]}}", f"design.grid.x[0] {NAN}"),
     "empty design": ("design: {grid: {}}", "design.grid must not be empty"),
     "oversized axis": (
         "design: {grid: {x: {linspace: [0, 1, 1000000000000000]}}}",
@@ -68,7 +68,11 @@ FAULTS = {
         f"store: {'a' * 256}",
         f"store has a part longer than 255 bytes: '{'a' * 27}...{'a' * 28}'",
     ),
-    "NaN parameter": ("parameters: {x: .nan}", f"parameters.x {VALUE}, got nan"),
+    "NaN parameter": ("parameters: {x: .nan}", f"parameters.x {NAN}"),
+    "parameter of nothing": (
+        "parameters: {x: [1]}",
+        "parameters.x must be a number, or the name of a choice, got [1]",
+    ),
     "dt of zero": ("dt: 0", "dt must be a finite number > 0, got 0"),
     "no replicates": ("replicates: 0", f"replicates {WHOLE} 1 to 2^24 = 16777216, got 0"),
     "terminal control code": (
@@ -88,6 +92,39 @@ def test_fault__is_one_line_with_its_place(fault, tmp_path, monkeypatch):
         load_configuration("tipping.yaml")
     assert str(caught.value) == f"tipping.yaml, line 2: {message}"
     assert [file.name for file in tmp_path.iterdir()] == ["tipping.yaml"]
+
+
+DEFAULT = "; leave the field out to have its default"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("parameters:", f"parameters has no value{DEFAULT}"),
+        ("parameters: {trust_noise: }", f"parameters.trust_noise has no value{DEFAULT}"),
+        ("keep: {replicates: }", f"keep.replicates has no value{DEFAULT}"),
+        ("keep: {trajectories: {every: }}", "keep.trajectories.every has no value; it is required"),
+        ("horizon:", f"horizon has no value{DEFAULT}, or write null"),
+        ("design:", f"design has no value{DEFAULT}, or write null"),
+        ("design: {grid: }", "design.grid has no value"),
+        ("design: {grid: {x: }}", "design.grid.x has no value"),
+        ("design: {grid: {x: [0, ~, ]}}", "design.grid.x[1] must be a number, or the name of a"),
+        ("design: {sample: {n: }}", "design.sample.n has no value; it is required"),
+        ("design: {sample: {n: 4, method: }}", f"design.sample.method has no value{DEFAULT}"),
+        ("replicats:", "replicats has no value"),
+    ],
+)
+def test_fault__empty_field_is_told_what_is_valid_there(content, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "tipping.yaml"
+    file.write_text(f"model: dyad\n{content}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_configuration("tipping.yaml")
+    assert str(caught.value).startswith(f"tipping.yaml, line 2: {message}")
+    assert str(caught.value).count(";") == message.count(";")
+    file.write_text("model:\n")
+    with pytest.raises(ConfigError, match=r"^tipping\.yaml, line 1: model has no value; it is req"):
+        load_configuration("tipping.yaml")
 
 
 def test_fault__tab_indentation(tmp_path):
@@ -111,10 +148,10 @@ def test_fault__alias_bomb_is_refused_at_once(tmp_path):
     file = tmp_path / "tipping.yaml"
     file.write_text("\n".join(rows))  # 9^9 = 387 million leaves to the usual loaders
     assert file.stat().st_size < 400
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ConfigError, match=r"line 1: anchors"):
         load_configuration(file)
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 5.0
 
 
 def test_not_a_fault__numbers_and_encodings_that_other_readers_get_wrong(tmp_path):

@@ -142,8 +142,16 @@ def test_override__hides_the_lines_of_what_it_replaces(load):
             "got 2",
         ),
         ("seed=null", "--set seed: seed must be a whole number from 0 to 2^64 - 1, got nothing"),
-        ("seed=", "--set seed: has no value; write null if none is meant"),
-        ("store= # a comment", "--set store: has no value; write null if none is meant"),
+        ("seed=", "--set seed: has no value; leave the field out to have its default"),
+        (
+            "store= # a comment",
+            "--set store: has no value; leave the field out to have its default, or write null",
+        ),
+        ("model=", "--set model: has no value; it is required"),
+        (
+            "keep={replicates: }",
+            "--set keep: replicates has no value; leave the field out to have its default",
+        ),
         (
             "dt=012",
             "--set dt: the value begins with a zero, which some readers take for octal, got 012: "

@@ -89,6 +89,27 @@ def test_flag__noise_around_one_half_is_one_crossing():
     assert found.low < found.threshold < found.high
 
 
+@pytest.mark.parametrize("probability", [[0.0, 1.0, 0.0, 1.0], [0.48, 0.52, 0.49, 0.53]])
+def test_flag__noise_alone_is_no_crossing(probability):
+    p = np.array(probability)
+    low, high = np.full(4, 0.2), np.full(4, 0.8)  # no point differs from 1/2
+    found = tipping_crossing(np.arange(4.0), p, low, high)
+    assert found.flag == "not monotone"
+    assert np.isnan([found.threshold, found.low, found.high]).all()
+    decided = tipping_crossing(np.arange(4.0), p, np.array([0.2, 0.2, 0.2, 0.51]), high)
+    assert decided.flag == "not monotone"  # one side alone is no change of sides
+
+
+def test_threshold__lies_where_the_curve_changes_sides_beyond_noise():
+    p = np.array([0.48, 0.52, 0.48, 0.1, 0.9])
+    found = tipping_crossing(np.arange(5.0), p, p - 0.05, p + 0.05)
+    assert (found.flag, found.threshold) == ("crossing", pytest.approx(3.5))
+    assert found.low < found.threshold < found.high
+    falling = tipping_crossing(np.arange(5.0), p[::-1], p[::-1] - 0.05, p[::-1] + 0.05)
+    assert (falling.flag, falling.threshold) == ("crossing", pytest.approx(0.5))
+    assert falling.low < falling.threshold < falling.high
+
+
 def test_interval__reaches_the_outermost_crossings_of_its_ends():
     p = np.array([0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9])
     low = np.array([0.0, 0.1, 0.1, 0.2, 0.4, 0.6, 0.4, 0.7])

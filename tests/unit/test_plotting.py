@@ -323,6 +323,47 @@ def test_infinite_coordinate__is_a_tick_label(curve):
     assert [text.get_text() for text in ax.get_xticklabels()] == ["1", "2", "∞"]
 
 
+@pytest.fixture
+def chosen(surface):
+    """The surface over trust and a choice: dry (0), wet (2) and wild (5)."""
+    attrs = {"long_name": "season", "units": "1"}
+    attrs |= {"flag_values": [0.0, 2.0, 5.0], "flag_meanings": "dry wet wild"}
+    few = surface.isel(private_orientation=[0, 4]).rename(private_orientation="season")
+    return few.assign_coords(season=("season", [0.0, 2.0], attrs))
+
+
+def test_choice__is_selected_and_shown_by_its_name(chosen):
+    (ax,) = plot_study(chosen, at={"season": "wet"}).axes
+    assert ax.get_title(loc="left") == "at season wet"
+    estimate = next(line for line in lines(ax) if len(line.get_xdata()) == 31)
+    np.testing.assert_array_equal(estimate.get_ydata(), chosen["success_mean"].sel(season=2.0))
+    assert plot_study(chosen, at={"season": 2.0}).axes[0].get_title(loc="left") == "at season wet"
+    (ax,) = plot_study(chosen).axes
+    assert [text.split(":")[0] for text in legend_texts(ax)] == ["season dry", "season wet"]
+
+
+def test_choice__as_an_axis_has_names_and_no_threshold(chosen):
+    figure = plot_study(chosen.isel(initial_trust=18))
+    (ax,) = figure.axes
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["dry", "wet"]
+    p = chosen["success_mean"].isel(initial_trust=18)
+    assert p[0] > 0.5 > p[1]
+    assert not any("threshold" in text for text in legend_texts(ax))
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("wett", "the axis season has no value 'wett'; did you mean 'wet'"),
+        ("wild", "the axis season has no value 'wild'; valid names: dry, wet"),
+        (1.0, "the axis season has no value 1.0"),
+    ],
+)
+def test_choice__that_is_not_on_the_axis_is_never_the_nearest(chosen, value, message):
+    with pytest.raises(DesignError, match=message):
+        plot_study(chosen, at={"season": value})
+
+
 def test_points__colour_over_two_parameters(points):
     figure = plot_study(points)
     ax, bar = figure.axes

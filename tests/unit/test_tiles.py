@@ -76,15 +76,15 @@ def test_tiles__keep_to_the_size_asked_for(shape, size):
 @pytest.mark.parametrize("shape", [(10**15,), (10**5, 10**5, 10**5), (2**16, 2**16)])
 def test_tiles__of_huge_designs_take_no_memory(shape):
     tracemalloc.start()
-    begin = time.perf_counter()
+    begin = time.process_time()
     tiling = cut(shape, 2**24, 480)
     last = tiling.tile(tiling.n_tiles - 1)
-    took, (_, peak) = time.perf_counter() - begin, tracemalloc.get_traced_memory()
+    took, (_, peak) = time.process_time() - begin, tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert last.first_point + last.n_points == math.prod(shape)
     assert last.first_replicate + last.n_replicates == 2**24
     assert peak < 100_000
-    assert took < 0.1
+    assert took < 1.0
 
 
 def test_tiles__do_not_depend_on_replicates_within_a_block():
