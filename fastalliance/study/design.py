@@ -168,7 +168,8 @@ def read_table(path: Path) -> Design:
             reader = csv.reader(file)
             rows = [(reader.line_num, row) for row in reader if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DesignError(f"design.table: cannot read {path}: {error}") from None
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DesignError(f"design.table: cannot read {path}: {reason}") from None
     if len(rows) < 2:
         raise DesignError(f"design.table: {path} has no rows below its header")
     header = [name.strip() for name in rows[0][1]]

@@ -94,6 +94,7 @@ def test_doctor__names_a_cache_that_cannot_be_used(
     shared.chmod(0o777)
     monkeypatch.setenv("FASTALLIANCE_CACHE_DIR", str(shared))
     monkeypatch.setattr("fastalliance.cli.diagnosis._SECONDS", 0.01)
+    monkeypatch.setattr("fastalliance.library.get", lambda name: SIZED)  # compiled in no time
     compile._drivers.clear()
     outcome = command("doctor")
     assert outcome.code == 0

@@ -45,12 +45,12 @@ horizon: 30
 design: {grid: {initial_trust: {linspace: [0.2, 0.9, 800]}}}
 store: run.zarr
 """
-# One tile takes about 8 s on a fast core.
+# One tile takes more than a minute.
 LONG_TILES = """\
 model: dyad
 seed: 5
 replicates: 4096
-dt: 0.0002
+dt: 0.00002
 design: {grid: {initial_trust: [0.7, 0.8, 0.9, 1.0]}}
 store: run.zarr
 """
@@ -127,7 +127,7 @@ def test_second_signal__stops_at_once_and_can_be_resumed() -> None:
     assert process.returncode == 130
     assert "fastalliance: stopped at once" in err
     assert "Traceback" not in err
-    assert took < 3  # the tile would have taken longer
+    assert took < 30  # the tile would have taken longer
     after = status("run.zarr")
     assert (after.n_done, after.owner) == (0, None)
     # Not refused: the lease was given back.

@@ -183,7 +183,8 @@ def test_start__warm_loads_what_cold_compiled(tmp_path):
     assert cold["outputs"] == warm["outputs"] == [expected()]
     assert cold["warnings"] == warm["warnings"] == []
     assert compiled_files(folder) == files
-    assert warm["seconds"] < 0.5 * cold["seconds"]
+    assert cold["compiled"] > 0
+    assert warm["compiled"] == 0
 
 
 def test_start__two_processes_compile_at_once(tmp_path):

@@ -96,13 +96,16 @@ def test_names__that_two_models_share_do_not_mix(tmp_path):
     """Models, helpers and states of equal names in one process: cold, and loaded from the cache."""
     plain = "def f(x): return x * {}\n"
     decorated = "import numba\n@numba.njit\ndef f(x): return x * {}\n"
+    recursive = "def f(x, n=3): return x * {} if n == 0 else f(x, n - 1)\n"  # is not inlined
     specs = [
         write_model(tmp_path / "a.py", "f(1.0)", plain.format(2.0)),
         write_model(tmp_path / "b.py", "f(1.0)", plain.format(3.0)),
         write_model(tmp_path / "c.py", "f(1.0)", decorated.format(4.0)),
         write_model(tmp_path / "d.py", "f(1.0)", decorated.format(5.0)),
+        write_model(tmp_path / "e.py", "f(1.0)", recursive.format(6.0)),
+        write_model(tmp_path / "f.py", "f(1.0)", recursive.format(7.0)),
     ]
-    wanted = [expected(factor) for factor in (2.0, 3.0, 4.0, 5.0)]
+    wanted = [expected(factor) for factor in (2.0, 3.0, 4.0, 5.0, 6.0, 7.0)]
     folder = tmp_path / "cache"
     for spec, outputs in zip(specs[2:], wanted[2:], strict=True):
         assert run(spec, cache_dir=folder)["outputs"] == [outputs]  # each compiled by its own

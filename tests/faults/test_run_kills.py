@@ -96,8 +96,8 @@ def warm(configuration: Path) -> Iterator[WarmRuns]:
 def undisturbed(warm: WarmRuns, configuration: Path) -> tuple[str, float]:
     """Hash of the values of an undisturbed run, and the seconds that it took."""
     store = configuration.parent / "undisturbed.zarr"
+    warm.start(store)  # waits until all is loaded
     began = time.monotonic()
-    warm.start(store)
     assert warm.end() == 0
     seconds = time.monotonic() - began
     assert status(store).n_tiles == 16

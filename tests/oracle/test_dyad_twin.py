@@ -230,6 +230,8 @@ def test_dissolution__patience_on_and_off_the_grid(patience, dt):
         ({"initial_trust": 0.56, "initial_trust_gap": -0.3}, 1.0),
         ({"initial_trust": 0.45, "initial_trust_gap": 0.3}, 0.0),
         ({"initial_trust": 0.45, "initial_trust_gap": -0.3}, 0.0),
+        # Exactly 1/2 is no success.
+        ({"initial_trust": 0.5, "trust_noise": 0.0, "trust_gain": 0.0, "trust_loss": 0.0}, 0.0),
         # Dissolved at once, at full trust.
         ({"initial_trust": 0.9, "dissolution_engagement": 1.0, "dissolution_patience": 0.0}, 0.0),
     ],

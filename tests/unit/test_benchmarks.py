@@ -166,7 +166,6 @@ def test_built_in_benchmark__runs(tmp_path: Path) -> None:
     check_results(tmp_path, "bench", 3)
 
 
-@pytest.mark.slow
 def test_dyad_benchmark__runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     dyad.main(["--tiny", "--rounds", "1", "--threads", "--out", str(tmp_path)])
     check_results(tmp_path, "dyad", 4)
@@ -178,7 +177,6 @@ def test_threads_benchmark__runs(tmp_path: Path) -> None:
     check_results(tmp_path, "threads", 1)
 
 
-@pytest.mark.slow
 def test_end_to_end_benchmark__runs(tmp_path: Path) -> None:
     end_to_end.main(["--tiny", "--rounds", "1", "--out", str(tmp_path)])
     check_results(tmp_path, "end_to_end", 2)

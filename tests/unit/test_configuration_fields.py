@@ -128,7 +128,7 @@ def grid(axis):
         ({"dt": float("nan")}, "dt must be a finite number > 0, got nan"),
         ({"dt": -0.5}, "dt must be a finite number > 0, got -0.5"),
         ({"dt": "12:30"}, "dt must be a finite number > 0, got '12:30'"),
-        ({"parameters": {"a": float("nan")}}, f"parameters.a must be a finite number, got nan"),
+        ({"parameters": {"a": float("nan")}}, "parameters.a must be a finite number, got nan"),
         ({"parameters": {"a": True}}, f"parameters.a {VALUE} True"),
         ({"parameters": {"a": [1]}}, f"parameters.a {VALUE} [1]"),
         ({"parameters": {"a": None}}, f"parameters.a {VALUE} nothing"),
@@ -202,7 +202,7 @@ def test_field__refused(fields, message):
     ("axis", "message"),
     [
         ([], " must not be empty"),
-        ([0, float("nan")], f"[1] must be a finite number, got nan"),
+        ([0, float("nan")], "[1] must be a finite number, got nan"),
         ([0, True], f"[1] {VALUE} True"),
         ([0, 0.0], " must not repeat a value, got 0.0 twice"),
         (["fast", "fast"], " must not repeat a value, got 'fast' twice"),
@@ -304,7 +304,7 @@ def test_axis__of_one_value_or_tiny_ones_is_allowed(axis):
         ({"table": {}}, "design.table must not be empty"),
         ({"table": {"a": []}}, "design.table.a must not be empty"),
         ({"table": {"a": 1}}, "design.table.a must be a list, got 1"),
-        ({"table": {"a": [1, float("nan")]}}, f"design.table.a[1] must be a finite number, got nan"),
+        ({"table": {"a": [1, float("nan")]}}, "design.table.a[1] must be a finite number, got nan"),
         (
             {"table": {"a": [1, 2], "b": [1, 2], "c": [1]}},
             "design.table must have columns of one length, got 2 values of 'a' and 1 of 'c'",

@@ -47,6 +47,15 @@ def test_promise__is_kept(name, field, value):
         assert not all(map(math.isfinite, state)), f"{field} = {value} was hidden in step {k}"
 
 
+def test_end__is_looked_at_where_the_promise_is_made():
+    """Benefits beyond the doubles: states that are not finite in the end, and counted."""
+    beyond = {"private_gain": 1e308, "private_orientation": 1.0, "value_rate": 1e308}
+    with pytest.warns(UserWarning, match="5 replicates"):
+        ds = fa.simulate("dyad", parameters=beyond, replicates=5)
+    assert int(ds["n_invalid"]) == 5
+    assert ds["trust_a"].isnull().all()
+
+
 def test_promise__is_not_needed(tmp_path):
     """Without it a NaN that a clip hides in the next step is counted all the same."""
     from typing import NamedTuple

@@ -79,6 +79,15 @@ def test_hash__differs_wherever_a_result_can_differ():
     assert fa.Study("dyad", replicates=20, seed=7).configuration_hash not in hashes
 
 
+def test_hash__follows_the_order_of_axes_with_equal_values():
+    ways = [
+        fa.grid(start=[0.0, 1.0], target=[0.0, 1.0]),
+        fa.grid(target=[0.0, 1.0], start=[0.0, 1.0]),
+    ]
+    first, second = (study(design=design).configuration_hash for design in ways)
+    assert first != second
+
+
 @pytest.mark.parametrize(
     "same",
     [
@@ -301,11 +310,12 @@ def test_step_size__beyond_the_fastest_rate_names_the_point(design, point):
 
 
 def test_step_size__looks_at_every_point_of_a_long_table():
-    rates = np.linspace(0.0, 1.9, 50_000)
-    start = np.zeros(50_000)
+    model = dataclasses.replace(MODEL, fastest_rate=lambda p: max(p.hit_rate, p.rate))
+    hit_rates = np.linspace(0.0, 1.9, 50_000)
+    rates = np.full(50_000, 0.5)
     rates[31_234] = 2.125
-    with pytest.raises(fa.ConfigError, match=r"at rate 2.125"):
-        study(design=fa.table({"start": start, "rate": rates}))
+    with pytest.raises(fa.ConfigError, match=r"at hit_rate 1.18692, rate 2.125"):
+        fa.Study(model, design=fa.table({"hit_rate": hit_rates, "rate": rates}))
 
 
 def test_step_size__follows_branches_that_only_some_points_take():

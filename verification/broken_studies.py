@@ -1,0 +1,218 @@
+"""Mutations of studies, statistics, stores and analysis."""
+
+from __future__ import annotations
+
+from verification.mutation import mutations_of
+
+STATISTICS = "unit/test_statistics.py::"
+BITS = "invariance/test_bits.py::test_bits__"
+STORE = "unit/test_store.py::"
+FAULTS = "faults/test_store_faults.py::"
+KILL = "faults/test_kill.py::"
+CROSSING = "unit/test_crossing.py::"
+
+STUDY = [
+    *mutations_of(
+        "study/tiles.py",
+        (
+            "blocks-overlap",
+            "first_replicate = block * BLOCK",
+            "first_replicate = block * (BLOCK - 1)",
+            ("unit/test_tiles.py::test_tiles__cover",),
+        ),
+        (
+            "points-in-another-order",
+            "first = first * n + part.start",
+            "first = first + part.start",
+            ("unit/test_tiles.py::test_tiles__region", f"{BITS}tile_size"),
+        ),
+    ),
+    *mutations_of(
+        "study/runner.py",
+        ("tiles-share-points", '": tile.first_point,', '": 0,', (f"{BITS}tile_size",)),
+        (
+            "blocks-share-replicates",
+            '": tile.first_replicate,',
+            '": 0,',
+            ("unit/test_study_replay.py::test_replay__of_a_replicate_beyond",),
+        ),
+    ),
+    *mutations_of(
+        "study/statistics.py",
+        (
+            "odd-block-lost",
+            "level = pairs + level[2 * len(pairs) :]",
+            "level = pairs",
+            (f"{STATISTICS}test_blocks__merge",),
+        ),
+    ),
+    *mutations_of(
+        "study/summaries.py",
+        ("ddof-0", "second / (count - 1.0)", "second / count", (f"{STATISTICS}test_moments",)),
+        ("stderr-by-n", "std / np.sqrt(count)", "std / count", (f"{STATISTICS}test_moments",)),
+        (
+            "merge-without-shift",
+            "left[:, 2] + right[:, 2] + shift * shift *",
+            "left[:, 2] + right[:, 2] + 0.0 * shift *",
+            (f"{STATISTICS}test_blocks__merge",),
+        ),
+        (
+            "merge-mean-by-the-other-weight",
+            "shift * (right[:, 0] / count)",
+            "shift * (left[:, 0] / count)",
+            (f"{STATISTICS}test_blocks__merge",),
+        ),
+        ("wilson-z", "Z95 = 1.959963984540054", "Z95 = 1.6448536", (f"{STATISTICS}test_binary",)),
+        (
+            "quantile-position",
+            "quantile * np.maximum(count - 1, 0)",
+            "quantile * np.maximum(count, 0)",
+            (f"{STATISTICS}test_quantiles__equal_numpy",),
+        ),
+        (
+            "ratio-covariance-sign",
+            "xx - 2.0 * ratio * xy",
+            "xx + 2.0 * ratio * xy",
+            (f"{STATISTICS}test_ratio__standard_error_by", f"{STATISTICS}test_ratio__standard_e"),
+        ),
+    ),
+    *mutations_of(
+        "study/study.py",
+        (
+            "hash-without-seed",
+            '_NOT_RESULTS = ("store", "execution")',
+            '_NOT_RESULTS = ("store", "execution", "seed")',
+            ("unit/test_study.py::test_hash__differs", "cli/test_run.py::test_overwrite"),
+        ),
+    ),
+    *mutations_of(
+        "parameters.py",
+        (
+            "open-bound-closed",
+            "inside = inside and number > self.above",
+            "inside = inside and number >= self.above",
+            ("unit/test_parameters.py::test_value",),
+        ),
+    ),
+]
+
+STORED = [
+    *mutations_of(
+        "store/run_store.py",
+        (
+            "ledger-before-data",
+            "        return self.writer.write(tile, data, self",
+            "        from fastalliance.store.layout import digest\n\n"
+            "        self.record([(tile, digest(data))])\n"
+            "        return self.writer.write(tile, data, self",
+            (f"{KILL}test_kill__at_a_fault_point",),
+        ),
+        (
+            "complete-before-published",
+            "            finalising.publish(self._paths, self.layout)\n"
+            "            self._ledger.merge()\n"
+            "            self.attrs = finalising.complete(self._paths, self.attrs)\n",
+            "            self.attrs = finalising.complete(self._paths, self.attrs)\n"
+            "            finalising.publish(self._paths, self.layout)\n"
+            "            self._ledger.merge()\n",
+            (f"{KILL}test_kill__at_a_fault_point",),
+        ),
+    ),
+    *mutations_of(
+        "store/format.py",
+        (
+            "checksum-not-asked-for",
+            "if not descriptor & 0b100:",
+            "if False:",
+            ("unit/test_store_format.py::test_chunk__of_another_size_or_without",),
+        ),
+        (
+            "chunk-cut-short-accepted",
+            "if size != info.chunk_bytes:",
+            "if False:",
+            ("unit/test_store_format.py::test_chunk__of_another_size_or_without",),
+        ),
+    ),
+    *mutations_of(
+        "store/checked.py",
+        (
+            "missing-chunk-reads-as-nan",
+            "elif name not in self._may_lack:",
+            "elif False:",
+            (f"{FAULTS}test_missing_chunk__after_opening",),
+        ),
+    ),
+    *mutations_of(
+        "store/chunks.py",
+        ("unrecorded-tile-shown", "if tile in done:", "if True:", (f"{STORE}test_read_packed",)),
+    ),
+    *mutations_of(
+        "store/ledger.py",
+        (
+            "ledger-checksum-ignored",
+            'intact = document["sha256"] == _checksum(rows)',
+            "intact = True",
+            (f"{FAULTS}test_flipped_bits__ledger",),
+        ),
+        (
+            "two-values-accepted",
+            "if recorded != computed:",
+            "if False:",
+            (f"{STORE}test_nondeterminism", "unit/test_store_ledger.py::test_rows__that_contra"),
+        ),
+    ),
+    *mutations_of(
+        "store/resuming.py",
+        (
+            "another-study-resumed",
+            'if old["configuration_hash"] != new["configuration_hash"]:',
+            "if False:",
+            (f"{STORE}test_resume__another_configuration", "cli/test_run.py::test_overwrite"),
+        ),
+        (
+            "other-kernels-resumed",
+            'if old["kernel_hash"] != new["kernel_hash"] and',
+            "if False and",
+            (f"{STORE}test_resume__other_kernels_are_refused",),
+        ),
+    ),
+    *mutations_of(
+        "store/lease.py",
+        (
+            "lost-lease-unnoticed",
+            "    if is_held(directory, generation, run_id):\n        return\n",
+            "    return\n",
+            (f"{FAULTS}test_lease__taken_over_stops_the_first_run",),
+        ),
+        (
+            "dead-owner-never-gone",
+            "return owner.state is process.State.DEAD\n",
+            "return False\n",
+            (f"{FAULTS}test_lease__of_a_process_with_our_number",),
+        ),
+    ),
+]
+
+ANALYSIS = mutations_of(
+    "analysis/crossing.py",
+    (
+        "interpolation-sign",
+        "(LEVEL - p[i]) / (p[j] - p[i])",
+        "(p[i] - LEVEL) / (p[j] - p[i])",
+        (f"{CROSSING}test_threshold__linear", f"{CROSSING}test_threshold__within_one"),
+    ),
+    (
+        "one-half-counts-below",
+        "above = p[present] >= LEVEL",
+        "above = p[present] > LEVEL",
+        (f"{CROSSING}test_threshold__exactly_one_half",),
+    ),
+    (
+        "interval-ends-swapped",
+        "if rising else (_roots(x, low)",
+        "if not rising else (_roots(x, low)",
+        (f"{CROSSING}test_interval__crossings_of_both_ends",),
+    ),
+)
+
+MUTATIONS = [*STUDY, *STORED, *ANALYSIS]
