@@ -148,6 +148,7 @@ def _build(model: Model, literals: Literals) -> Any:
     source = render(model.name, _driver_fields(model, literals, constants, draws))
     python_formulas = model.formulas()
     digest = _digest(model)
+    cached = digest is not None and not formulas.recursive(list(python_formulas.values()))
     version = f"{numba.__version__} {np.__version__} {platform.python_version()}"
     key = hashlib.sha256(f"{digest}\0{version}\0{source}".encode()).hexdigest()[:32]
     seen: dict[Any, Any] = {}
@@ -162,9 +163,7 @@ def _build(model: Model, literals: Literals) -> Any:
         for name, function in python_formulas.items()
     }
     name = model.name[:40] if model.name.isascii() else "model"  # numba has it twice in file names
-    return cache.load(
-        f"{name}_{key}", source, namespace, _Compiler(model, namespace), digest is not None
-    )
+    return cache.load(f"{name}_{key}", source, namespace, _Compiler(model, namespace), cached)
 
 
 class _Compiler:

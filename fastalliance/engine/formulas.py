@@ -98,19 +98,47 @@ def uses_global_random(function: Function, seen: set[int] | None = None) -> str 
     if (function.__module__ or "").startswith(_KERNELS):
         return None
     code = function.__code__
-    values = [cell.cell_contents for cell in function.__closure__ or ()]
-    values += [function.__globals__[n] for n in _globals(code) if n in function.__globals__]
-    for value in values:
+    for value in _references(function):
         module = value.__name__ if isinstance(value, types.ModuleType) else ""
         if module in ("random", "numpy.random"):
             return place(function)
         if module == "numpy" and "random" in _attributes(code):
             return place(function)
-        if str(getattr(value, "__module__", "")) in ("random", "numpy.random.mtrand"):
+        home = str(getattr(value, "__module__", ""))
+        if home == "random" or home.startswith("numpy.random"):
             return place(function)
         if found := uses_global_random(value, seen):
             return found
     return None
+
+
+def recursive(functions: list[Function]) -> bool:
+    """Say whether a formula calls itself, directly or through helpers.
+
+    numba's cache ends the process when it loads such a function ("Symbol not found").
+    """
+    done: set[Any] = set()
+
+    def calls_itself(function: Any, callers: tuple[Any, ...]) -> bool:
+        if not isinstance(function, types.FunctionType):
+            return False
+        if function in callers or function in done:
+            return function in callers
+        done.add(function)
+        inside = (*callers, function)
+        return any(calls_itself(_plain(value), inside) for value in _references(function))
+
+    return any(calls_itself(_plain(function), ()) for function in functions)
+
+
+def _references(function: types.FunctionType) -> Iterator[Any]:
+    """Yield what a function refers to: cells, globals, and members of modules of the user's."""
+    yield from (cell.cell_contents for cell in function.__closure__ or ())
+    for name in _globals(function.__code__):
+        value = function.__globals__.get(name)
+        yield value
+        if isinstance(value, types.ModuleType) and not _is_standard(value.__name__):
+            yield from (vars(value).get(name) for name in _attributes(function.__code__))
 
 
 def digest(functions: list[Function]) -> str:

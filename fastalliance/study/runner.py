@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from fastalliance.study.study import Study
 
 Floats = npt.NDArray[np.float64]
-_RECORD_SECONDS = 2.0  # between two ledger files
+_RECORD_SECONDS = 0.1  # between two ledger files
 
 
 @dataclass(frozen=True)

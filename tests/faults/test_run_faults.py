@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
+import textwrap
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +17,7 @@ import fastalliance as fa
 from fastalliance.store import status
 from fastalliance.study import runner, tiles
 from fastalliance.study.progress import NoProgress
-from tests.cli.command import command
+from tests.cli.command import OWN_MODEL, command
 from tests.faults import toy
 from tests.faults.disks import fill, mounted
 
@@ -173,6 +175,29 @@ def test_reader__beside_a_running_study_sees_finished_tiles_only(
     assert seen == sorted(seen)
     assert len(set(seen)) > 5
     assert max(seen) < 32
+
+
+def test_opening__a_result_never_imports_the_model(tmp_path: Path) -> None:
+    mark = tmp_path / "imported"
+    Path("own.py").write_text(f"open({str(mark)!r}, 'w').close()\n{OWN_MODEL.read_text()}")
+    Path("own.yaml").write_text("model: ornstein_uhlenbeck\nreplicates: 9\nstore: own.zarr\n")
+    assert command("run", "own.yaml", "--quiet", "--model-file", "own.py:MODEL").code == 0
+    mark.unlink()  # it was imported by its name on the command line
+    program = """
+        import sys, fastalliance as fa
+        from fastalliance.cli import main
+        assert fa.open("own.zarr").load().attrs["model"] == "ornstein_uhlenbeck"
+        for arguments in (["status"], ["plot"], ["export", "--to", "own.csv"], ["replay"]):
+            print(main([*arguments, "own.zarr"]))
+        print("own" in sys.modules)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True
+    )
+    assert "--model-file" in done.stderr  # replay asks for it
+    assert done.stdout.splitlines()[-1] == "False"
+    assert Path("own.csv").exists()
+    assert not mark.exists()
 
 
 def test_secrets__of_the_environment_are_in_no_file_and_no_message(
