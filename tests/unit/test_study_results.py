@@ -255,6 +255,10 @@ def sometimes_nan(s, p, stream, k, t, dt):
     return STATE(math.nan if u < 0.05 else 0.5, s.hits, s.first_hit)
 
 
+def growing(s, p, stream, k, t, dt):
+    return STATE(s.level * 1e200, s.hits, s.first_hit)
+
+
 def forgetful(s, p, stream, k, t, dt):
     return STATE(0.5, s.hits, s.first_hit)
 
@@ -300,6 +304,16 @@ class TestInvalid:
         assert np.isfinite(path[:2]).all()
         assert np.isnan(path[3:]).all()
         assert float(ds["n_invalid"]) == 1.0
+
+    def test_looked_for_at_the_end_only_where_the_model_keeps_them(self):
+        model = dataclasses.replace(MODEL, step=growing, keeps_nonfinite=True)
+        with pytest.warns(ResultWarning, match="left the finite numbers"):
+            ds = fa.simulate(model, replicates=2, record_every=0.5)
+        assert float(ds["n_invalid"]) == 2.0
+        assert np.isnan(ds["level_end"].values).all()
+        path = ds["level_path"].values[0]
+        assert path[:2].tolist() == [1.0, 1e200]
+        assert np.isnan(path[2:]).all()
 
     @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
     def test_initial_states_count_too(self, bad):
