@@ -1,18 +1,34 @@
-"""`python -m benchmarks.threads`: the kernel on two threads against one."""
+"""`python -m benchmarks.threads`: two threads against one, of the kernel and, as control, of C.
+
+The C code shares nothing between threads either: what it does not gain, the machine does not give.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.baselines import dyad_c
 from benchmarks.command import parser, report
 from fastalliance.bench.dyad import SETTINGS, run_kernel
 from fastalliance.bench.timing import Comparison, Task, interleave
 
+Floats = npt.NDArray[np.float64]
 N_TILES = 16  # equally large; many more than threads, so that both end at the same time
 
 
-def compare_threads(*, rounds: int = 7, tiny: bool = False) -> Comparison:
+def run_c(points: Floats, **settings: Any) -> None:
+    """Run the hand-written C on the same points."""
+    dyad_c.run(points, incidents=False, **settings)
+
+
+def compare_threads(
+    title: str = "two threads", run_tile: Any = run_kernel, *, rounds: int = 7, tiny: bool = False
+) -> Comparison:
     """Compare a pool of two threads with one thread on the same tiles."""
     setting = SETTINGS[0]
     n_replicates = 1 if tiny else 256
@@ -20,7 +36,7 @@ def compare_threads(*, rounds: int = 7, tiny: bool = False) -> Comparison:
     work = N_TILES * n_replicates * setting.n_points * setting.n_steps
 
     def tile(i: int) -> None:
-        run_kernel(
+        run_tile(
             points,
             seed=setting.seed,
             first_replicate=i * n_replicates,
@@ -38,13 +54,20 @@ def compare_threads(*, rounds: int = 7, tiny: bool = False) -> Comparison:
 
     tasks = [Task("2 threads", on(2), work), Task("1 thread", on(1), work)]
     about = {"model": "dyad", "n_tiles": N_TILES, "n_points": setting.n_points}
-    return Comparison("two threads", "instance-steps", interleave(tasks, rounds), setting=about)
+    return Comparison(title, "instance-steps", interleave(tasks, rounds), setting=about)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure, print a Markdown table, and write it with all timings as JSON."""
     options = parser(__doc__).parse_args(arguments)
-    report("threads", [compare_threads(rounds=options.rounds, tiny=options.tiny)], options.out)
+    contenders = {"two threads": run_kernel}
+    if not dyad_c.missing():
+        contenders["two threads of the hand-written C, as control"] = run_c
+    comparisons = [
+        compare_threads(title, run_tile, rounds=options.rounds, tiny=options.tiny)
+        for title, run_tile in contenders.items()
+    ]
+    report("threads", comparisons, options.out)
 
 
 if __name__ == "__main__":
