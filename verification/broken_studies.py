@@ -185,10 +185,10 @@ STORED = [
             (f"{FAULTS}test_lease__taken_over_stops_the_first_run",),
         ),
         (
-            "dead-owner-never-gone",
+            "living-owner-taken-over",
             "return owner.state is process.State.DEAD\n",
-            "return False\n",
-            (f"{FAULTS}test_lease__of_a_process_with_our_number",),
+            "return True\n",
+            (f"{FAULTS}test_lease__a_second_run_in_this_process", f"{KILL}test_second_run"),
         ),
     ),
 ]

@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 COPIED = ("fastalliance", "tests", "benchmarks", "configs", "docs", "verification")
 COPIED_FILES = ("pyproject.toml", "README.md", "CHANGELOG.md", "Makefile")
 TINY = "ddof-0"
-TIMEOUT = 900.0  # seconds for the tests of one mutation
+TIMEOUT = 600.0  # seconds for the tests of one mutation
 
 
 MUTATIONS = [*broken_kernels.MUTATIONS, *broken_studies.MUTATIONS]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -26,10 +26,17 @@ class CheckedStore(WrapperStore[LocalStore]):
     """
 
     _arrays: Mapping[str, ArrayInfo]
-    _may_lack: frozenset[str]
+    _strides: Mapping[str, int | None]
+    _done: Container[int]
 
     @classmethod
-    def at(cls, path: Path, arrays: Mapping[str, ArrayInfo], may_lack: frozenset[str]) -> Self:
+    def at(
+        cls,
+        path: Path,
+        arrays: Mapping[str, ArrayInfo],
+        strides: Mapping[str, int | None],
+        done: Container[int],
+    ) -> Self:
         """Return the store at `path`.
 
         Parameters
@@ -38,16 +45,18 @@ class CheckedStore(WrapperStore[LocalStore]):
             The store's directory.
         arrays : dict of str to ArrayInfo
             Its labelled arrays.
-        may_lack : frozenset of str
-            Those of which chunks may be missing, because the run is not complete.
+        strides : dict of str to int or None
+            Those of which chunks may be missing, because the run is not complete, and the
+            `tile_stride` of each.
+        done : container of int
+            The tiles in the ledger. A chunk of another tile is not shown, even if it is there.
         """
         store = cls(LocalStore(path, read_only=True))
-        store._arrays = arrays
-        store._may_lack = may_lack
+        store._arrays, store._strides, store._done = arrays, strides, done
         return store
 
     def _with_store(self, store: LocalStore) -> Self:
-        return self.at(store.root, self._arrays, self._may_lack)
+        return self.at(store.root, self._arrays, self._strides, self._done)
 
     async def get(
         self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
@@ -59,8 +68,21 @@ class CheckedStore(WrapperStore[LocalStore]):
         if info is None or not (file == "c" or file.startswith("c.")) or byte_range is not None:
             return data
         path = self._store.root / key
-        if data is not None:
-            checked_chunk(data.to_bytes(), path, info)
-        elif name not in self._may_lack:
-            raise StoreError(missing_message(path, name, "chunk"))
+        if data is None:
+            if name not in self._strides:
+                raise StoreError(missing_message(path, name, "chunk"))
+            return None
+        if not self._is_done(name, info, file):
+            return None
+        checked_chunk(data.to_bytes(), path, info)
         return data
+
+    def _is_done(self, name: str, info: ArrayInfo, file: str) -> bool:
+        """Say whether the tile that writes a chunk is in the ledger."""
+        stride = self._strides.get(name)
+        if stride is None:
+            return True
+        number = 0
+        for index, n, chunk in zip(file.split(".")[1:], info.shape, info.chunks, strict=True):
+            number = number * -(-n // chunk) + int(index)
+        return number * stride in self._done

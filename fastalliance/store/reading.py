@@ -108,8 +108,8 @@ class StoreHandle:
         """Return the store for zarr and xarray, read-only, every chunk checked as it is read."""
         from fastalliance.store.checked import CheckedStore
 
-        may_lack = frozenset() if self.complete else frozenset(self.direct)
-        return CheckedStore.at(self.path, self.arrays, may_lack)
+        strides = {} if self.complete else self.direct
+        return CheckedStore.at(self.path, self.arrays, strides, self.rows)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,13 @@ def test_threshold__falling_probability_and_unsorted_axis():
 
 @pytest.mark.parametrize(
     ("probability", "expected"),
-    [([0.2, 0.5, 0.9], 1.0), ([0.9, 0.5, 0.2], 1.0), ([0.0, 1.0, 1.0], 0.5)],
+    [
+        ([0.2, 0.5, 0.9], 1.0),
+        ([0.9, 0.5, 0.2], 1.0),
+        ([0.0, 1.0, 1.0], 0.5),
+        ([0.5, 0.5, 0.2], 1.0),  # never, if it counted as below
+        ([0.2, 0.5, 0.5], 1.0),
+    ],
 )
 def test_threshold__exactly_one_half_counts_as_above(probability, expected):
     found = tipping_crossing([0.0, 1.0, 2.0], probability)
