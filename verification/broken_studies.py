@@ -137,9 +137,15 @@ STORED = [
         "store/checked.py",
         (
             "missing-chunk-reads-as-nan",
-            "elif name not in self._may_lack:",
-            "elif False:",
+            "if name not in self._strides:",
+            "if False:",
             (f"{FAULTS}test_missing_chunk__after_opening",),
+        ),
+        (
+            "unrecorded-chunk-shown",
+            "return number * stride in self._done",
+            "return True",
+            ("unit/test_study_resume.py::test_unfinished",),
         ),
     ),
     *mutations_of(
