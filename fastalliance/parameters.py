@@ -39,7 +39,7 @@ class Parameter:
     kind : {"real", "integer", "choice"}
         Kernels receive every kind as a float; a choice as its code.
     choices : mapping of str to float, optional
-        Names and codes of a choice.
+        Names and codes of a choice, or names of some values of a real parameter.
     allow_infinite : bool
         Whether plus infinity is a meaningful value (a halflife, a threshold).
 
@@ -74,8 +74,8 @@ class Parameter:
                 raise ModelError(f"{where}: {field} must be text, got {getattr(self, field)!r}")
         if self.kind not in ("real", "integer", "choice"):
             raise ModelError(f"{where}: kind must be real, integer or choice, got {self.kind!r}")
-        if (self.kind == "choice") != bool(self.choices):
-            raise ModelError(f"{where}: choices are given exactly for kind 'choice'")
+        if self.choices and self.kind == "integer" or self.kind == "choice" and not self.choices:
+            raise ModelError(f"{where}: choices are given for kind 'choice', or name values of a real")
         self._check_bounds(where)
         self._check_codes(where)
         try:
@@ -113,8 +113,13 @@ class Parameter:
     @property
     def bounds(self) -> str:
         """The bounds as text: ``"0..1"``, ``">= 0"``, ``"> 0"``, ``"any"``, or the choices."""
-        if self.choices:
-            return " | ".join(self.choices)
+        names = " | ".join(self.choices or {})
+        if self.kind == "choice":
+            return names
+        return f"{self._range} ({names})" if names else self._range
+
+    @property
+    def _range(self) -> str:
         low = f"> {self.above:g}" if self.above is not None else f">= {self.lower:g}"
         bounded_below = self.above is not None or self.lower > -math.inf
         if bounded_below and self.upper < math.inf:
@@ -142,7 +147,7 @@ class Parameter:
         ParameterError
             The value has the wrong type or lies outside the bounds.
         """
-        if self.choices:
+        if self.kind == "choice" or (self.choices and isinstance(value, str)):
             return self._check_choice(value, where)
         if not _is_number(value):
             raise ParameterError(f"{where} must be a number{self._in_unit()}, got {value!r}")

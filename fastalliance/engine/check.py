@@ -12,6 +12,7 @@ import numpy as np
 
 from fastalliance import library
 from fastalliance.engine.formulas import uses_global_random
+from fastalliance.engine.population import stage_fields
 from fastalliance.errors import ModelError, ParameterError, suggestion
 from fastalliance.kernels.interpret import interpreted
 from fastalliance.kernels.philox import Stream
@@ -176,8 +177,11 @@ def check_pieces(model: Model) -> tuple[Any, Any]:
     if model.draw is not None:
         random = _call(model, "draw", p, stream, 0)
         _require(model, "draw", _is_named(random), "a NamedTuple of numbers", random)
-    s = _call(model, "step", s, p, random, 0, 0.0, model.dt)
-    _require(model, "step", _is_state(model, s), f"a {model.state.__name__} of numbers", s)
+    if model.population is None:
+        s = _call(model, "step", s, p, random, 0, 0.0, model.dt)
+        _require(model, "step", _is_state(model, s), f"a {model.state.__name__} of numbers", s)
+    else:
+        stage_fields(model)
     if model.finished is not None:
         finished = _call(model, "finished", s)
         _require(model, "finished", isinstance(finished, bool | np.bool_), "a truth", finished)

@@ -16,7 +16,9 @@ from numba import types
 from fastalliance.engine import cache, formulas
 from fastalliance.engine.blame import blame
 from fastalliance.engine.check import check_pieces
+from fastalliance.engine.population import lanes, names, population_fields
 from fastalliance.engine.render import DriverFields, render
+from fastalliance.engine.render_population import render_population
 from fastalliance.errors import ModelError
 from fastalliance.kernels.philox import Stream
 from fastalliance.library.model import Model
@@ -36,7 +38,16 @@ _SIGNATURE = types.void(
     types.Array(types.boolean, 2, "C"),  # invalid
     types.Array(types.float64, 4, "C"),  # paths
 )
+_POPULATION_SIGNATURE = types.void(
+    types.Array(types.float64, 2, "C"),  # points
+    types.Array(types.float64, 3, "C"),  # inputs
+    types.Array(types.int64, 2, "C"),  # first_neighbours
+    types.Array(types.int64, 1, "C"),  # neighbours
+    *_SIGNATURE.args[1:],
+    types.Array(types.float64, 4, "C"),  # kept
+)
 Literals = tuple[tuple[str, str], ...]  # names and values that are compiled into a driver
+LANES = "lanes of a block"  # the literal of a population's driver that is no field of p
 
 _lock = threading.Lock()
 _drivers: weakref.WeakKeyDictionary[Model, dict[Literals, Any]] = weakref.WeakKeyDictionary()
@@ -115,14 +126,23 @@ def require_resolved(model: Model) -> None:
         ) from None
 
 
-def driver_source(model: Model) -> str:
+def driver_source(model: Model, literals: Literals | None = None) -> str:
     """Return the rendered source of the driver."""
-    return render(model.name, _driver_fields(model, default_sizes(model), *check_pieces(model)))
+    literals = default_sizes(model) if literals is None else literals
+    constants, draws = check_pieces(model)
+    if model.population is None:
+        return render(model.name, _driver_fields(model, literals, constants, draws))
+    values = dict(literals)
+    n_lanes = int(values.pop(LANES))
+    fields = population_fields(model, values, constants._fields, n_lanes)
+    return render_population(model.name, fields)
 
 
 def default_sizes(model: Model) -> Literals:
-    """Return the sizes of the defaults as literals."""
+    """Return the literals of the defaults: sizes, or of a population that nothing is given."""
     defaults = model.defaults()
+    if model.population is not None:
+        return ((LANES, str(lanes(defaults.members, has_network=False))),)
     return tuple((size.name, str(getattr(defaults, size.name))) for size in model.structure)
 
 
@@ -145,7 +165,7 @@ def _driver_fields(model: Model, literals: Literals, constants: Any, draws: Any)
 
 def _build(model: Model, literals: Literals) -> Any:
     constants, draws = check_pieces(model)
-    source = render(model.name, _driver_fields(model, literals, constants, draws))
+    source = driver_source(model, literals)
     python_formulas = model.formulas()
     digest = _digest(model)
     cached = digest is not None and not formulas.recursive(list(python_formulas.values()))
@@ -158,6 +178,7 @@ def _build(model: Model, literals: Literals) -> Any:
         "Draws": draws,
         "State": model.state,
         "Stream": Stream,
+        **(names(model) if model.population is not None else {}),
     } | {
         ("final" if name == "outputs" else name): formulas.compiled(function, key, seen)
         for name, function in python_formulas.items()
@@ -180,7 +201,8 @@ class _Compiler:
     def compile(self, dispatcher: Any, cached: bool) -> None:
         """Compile it, or load it from numba's cache."""
         try:
-            dispatcher.compile(_SIGNATURE)
+            population = self.model.population is not None
+            dispatcher.compile(_POPULATION_SIGNATURE if population else _SIGNATURE)
         except Exception as error:
             known = (numba.core.errors.NumbaError, numba.core.errors.UnsupportedBytecodeError)
             if cached and not isinstance(error, known):

@@ -112,6 +112,35 @@ def uses_global_random(function: Function, seen: set[int] | None = None) -> str 
     return None
 
 
+def fields_read(function: Function) -> frozenset[str] | None:
+    """Return every name that a formula or a helper of it reads as an attribute.
+
+    None where one of them takes a tuple apart in another way (an index, an unpacking, a star).
+    """
+    found: set[str] = set()
+    for one in _with_helpers(function):
+        code = one.__code__
+        for instruction in dis.get_instructions(code):
+            if instruction.opname in ("BINARY_SUBSCR", "BINARY_SLICE", "CALL_FUNCTION_EX"):
+                return None
+        found.update(_attributes(code))
+    return frozenset(found)
+
+
+def _with_helpers(function: Function) -> list[types.FunctionType]:
+    """Return a formula and the plain functions outside the kernels that it calls."""
+    found: list[types.FunctionType] = []
+    waiting = [_plain(function)]
+    while waiting:
+        one = waiting.pop()
+        if not isinstance(one, types.FunctionType) or one in found:
+            continue
+        if not _is_standard(one.__module__ or ""):
+            found.append(one)
+            waiting.extend(map(_plain, _references(one)))
+    return found
+
+
 def recursive(functions: list[Function]) -> bool:
     """Say whether a formula calls itself, directly or through helpers.
 

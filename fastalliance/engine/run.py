@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fastalliance.engine.compile import Literals, driver, refresh
+from fastalliance.engine.compile import LANES, Literals, driver, refresh
+from fastalliance.engine.population import lanes
+from fastalliance.engine.structure import NOTHING, Structure, Structures, nothing_given
 from fastalliance.errors import ModelError
 from fastalliance.library.model import Model
 
@@ -27,20 +29,28 @@ class Block:
         Replicates that left the finite numbers.
     paths : float64 (state, point, replicate, time) or None
         Recorded states, t = 0 included.
+    members : float64 (member output, point, replicate, member) or None
+        Outputs of every member; NaN where invalid, and beyond the members of a smaller alliance.
     """
 
     outputs: Floats
     invalid: npt.NDArray[np.bool_]
     paths: Floats | None
+    members: Floats | None = None
 
 
-def literals(model: Model, points: Floats) -> Literals:
+def literals(model: Model, points: Floats, structure: Structure = NOTHING) -> Literals:
     """Return what is compiled into the driver of `points`: their sizes, and features that are off.
 
-    The sizes are those of the first point.
+    The sizes are those of the first point. Those of a population are not compiled in, but whether
+    its members were given arrays or a network is.
     """
     columns = {p.name: i for i, p in enumerate(model.inputs)}
     sizes = [(size.name, str(int(points[0, columns[size.name]]))) for size in model.structure]
+    if model.population is not None:
+        n_lanes = lanes(int(points[0, columns["members"]]), structure.has_network)
+        given = [(f"given_{name}", "1.0") for name in structure.given]
+        sizes = [(LANES, str(n_lanes)), *given]
     off = [
         (constant, "0.0")
         for parameter, constant in model.switches.items()
@@ -49,13 +59,13 @@ def literals(model: Model, points: Floats) -> Literals:
     return (*sizes, *off)
 
 
-def prepare_driver(model: Model, points: Floats) -> None:
+def prepare_driver(model: Model, points: Floats, structures: Structures = nothing_given) -> None:
     """Compile or load the driver that `points` need, so that no tile waits for it.
 
     Where a global or a closure's constant of the model has changed, its drivers are compiled anew.
     """
     refresh(model)
-    driver(model, literals(model, points))
+    driver(model, literals(model, points, structures(_sizes(model, points))))
 
 
 def run_points(
@@ -70,6 +80,8 @@ def run_points(
     dt: float,
     n_steps: int,
     record_steps: int = 0,
+    structures: Structures = nothing_given,
+    keep_members: bool = False,
 ) -> Block:
     """Step `n_replicates` replicates of every point to the horizon, on one thread.
 
@@ -88,6 +100,10 @@ def run_points(
         Number of steps to the horizon.
     record_steps : int
         Record the states every so many steps; 0 records nothing.
+    structures : callable (sizes) -> Structure
+        What populations of given sizes are given.
+    keep_members : bool
+        Whether the outputs of every member are wanted.
 
     Returns
     -------
@@ -95,19 +111,18 @@ def run_points(
         The same bits however points and replicates are cut into calls.
     """
     points = np.ascontiguousarray(points, dtype=np.float64)
+    call = _Call(
+        model, seed, n_replicates, common_random_numbers, dt, n_steps, record_steps, keep_members
+    )
     blocks = [
-        _run_same_structure(
-            model,
-            points[low:high],
-            literals(model, points[low:high]),
-            (seed & 0xFFFFFFFF, seed >> 32, first_point + low, first_replicate),
-            n_replicates,
-            common_random_numbers,
-            (dt, n_steps, record_steps),
-        )
+        call.run(points[low:high], first_point + low, first_replicate, structures)
         for low, high in _runs(points[:, len(model.parameters) :])
     ]
     return blocks[0] if len(blocks) == 1 else _joined(blocks)
+
+
+def _sizes(model: Model, points: Floats) -> tuple[int, ...]:
+    return tuple(int(size) for size in points[0, len(model.parameters) :])
 
 
 def _runs(sizes: Floats) -> list[tuple[int, int]]:
@@ -117,41 +132,50 @@ def _runs(sizes: Floats) -> list[tuple[int, int]]:
     return list(itertools.pairwise(bounds))
 
 
-def _run_same_structure(
-    model: Model,
-    points: Floats,
-    compiled_in: Literals,
-    address: tuple[int, int, int, int],
-    n_replicates: int,
-    common_random_numbers: bool,
-    times: tuple[float, int, int],
-) -> Block:
-    dt, n_steps, record_steps = times
-    shape = (len(points), n_replicates)
-    outputs = np.empty((len(model.output_variables), *shape))
-    invalid = np.empty(shape, dtype=np.bool_)
-    n_times = n_steps // record_steps + 1 if record_steps else 0
-    paths = np.empty((len(model.recorded) if n_times else 0, *shape, n_times))
-    run = driver(model, compiled_in)
-    try:
-        run(
-            points,
-            *address,
-            n_replicates,
-            common_random_numbers,
-            dt,
-            n_steps,
-            record_steps,
-            outputs,
-            invalid,
-            paths,
+@dataclass(frozen=True)
+class _Call:
+    """What all points of a call share."""
+
+    model: Model
+    seed: int
+    n_replicates: int
+    common: bool
+    dt: float
+    n_steps: int
+    record_steps: int
+    keep_members: bool
+
+    def run(
+        self, points: Floats, first_point: int, first_replicate: int, structures: Structures
+    ) -> Block:
+        """Run points of the same sizes."""
+        model = self.model
+        structure = structures(_sizes(model, points))
+        shape = (len(points), self.n_replicates)
+        outputs = np.empty((len(model.output_variables), *shape))
+        invalid = np.empty(shape, dtype=np.bool_)
+        n_times = self.n_steps // self.record_steps + 1 if self.record_steps else 0
+        paths = np.empty((len(model.recorded) if n_times else 0, *shape, n_times))
+        arguments = [points, self.seed & 0xFFFFFFFF, self.seed >> 32, first_point, first_replicate]
+        arguments += [self.n_replicates, self.common, self.dt, self.n_steps, self.record_steps]
+        arguments += [outputs, invalid, paths]
+        kept = None
+        if model.population is not None:
+            n_kept = len(model.population.output_variables) if self.keep_members else 0
+            kept = np.empty((n_kept, *shape, _sizes(model, points)[0] if n_kept else 0))
+            given = [structure.inputs, structure.first_neighbours, structure.neighbours]
+            arguments = [arguments[0], *given, *arguments[1:], kept]
+        run = driver(model, literals(model, points, structure))
+        try:
+            run(*arguments)
+        except Exception as error:
+            raise ModelError(
+                f"model {model.name}: a formula raised {type(error).__name__}: {error}; formulas "
+                "must not raise, a state that is not finite marks a replicate as invalid"
+            ) from error
+        return Block(
+            outputs, invalid, paths if n_times else None, kept if self.keep_members else None
         )
-    except Exception as error:
-        raise ModelError(
-            f"model {model.name}: a formula raised {type(error).__name__}: {error}; formulas must "
-            "not raise, a state that is not finite marks a replicate as invalid"
-        ) from error
-    return Block(outputs, invalid, paths if n_times else None)
 
 
 def _joined(blocks: list[Block]) -> Block:
@@ -160,4 +184,17 @@ def _joined(blocks: list[Block]) -> Block:
         np.concatenate([block.outputs for block in blocks], axis=1),
         np.concatenate([block.invalid for block in blocks], axis=0),
         np.concatenate(paths, axis=1) if paths else None,
+        _joined_members([block.members for block in blocks if block.members is not None]),
     )
+
+
+def _joined_members(parts: list[Floats]) -> Floats | None:
+    """Return members' outputs of alliances of several sizes, NaN beyond the smaller ones'."""
+    if not parts:
+        return None
+    most = max(part.shape[3] for part in parts)
+    widths = [(0, 0), (0, 0), (0, 0)]
+    padded = [
+        np.pad(part, [*widths, (0, most - part.shape[3])], constant_values=np.nan) for part in parts
+    ]
+    return np.concatenate(padded, axis=1)

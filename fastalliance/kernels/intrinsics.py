@@ -12,8 +12,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np.arrayobj import make_array, populate_array
 
 MASK32 = 0xFFFFFFFF
 _MASK64 = 0xFFFFFFFFFFFFFFFF
@@ -66,6 +69,47 @@ def word(typingctx, x):
     return types.int64(types.unliteral(x)), codegen
 
 
+def _stack_array(kind, element):
+    """Return an intrinsic (lanes), literal, that gives an array of the function's stack.
+
+    Nothing else can point into it, so LLVM keeps a loop over lanes free of checks for overlap: 830
+    against 120 M member-steps/s for 8 lanes. LLVM sees it only as long as an array has fewer than
+    100 uses, so every field has an array of its own. It must not be returned or passed to a
+    function that is not inlined.
+    """
+
+    def stack_array(typingctx, lanes):
+        if not isinstance(lanes, types.IntegerLiteral):
+            return None
+        n_lanes = lanes.literal_value
+        array_type = types.Array(kind, 1, "C")
+
+        def codegen(context, builder, signature, args):
+            with builder.goto_entry_block():
+                block = builder.alloca(ir.ArrayType(element, n_lanes))
+                block.align = 64
+            size, width = (ir.Constant(context.get_value_type(types.intp), n) for n in (n_lanes, 8))
+            array = make_array(array_type)(context, builder)
+            populate_array(
+                array,
+                data=builder.bitcast(block, element.as_pointer()),
+                shape=cgutils.pack_array(builder, [size]),
+                strides=cgutils.pack_array(builder, [width]),
+                itemsize=width,
+                meminfo=None,
+                parent=None,
+            )
+            return array._getvalue()
+
+        return array_type(lanes), codegen
+
+    return intrinsic(prefer_literal=True)(stack_array)
+
+
+stack_floats = _stack_array(types.float64, ir.DoubleType())
+stack_integers = _stack_array(types.int64, ir.IntType(64))
+
+
 def _python_fma(a: float, b: float, c: float) -> float:
     a, b, c = float(a), float(b), float(c)
     if not (math.isfinite(a) and math.isfinite(b)):
@@ -97,7 +141,17 @@ def _python_word(x: int) -> int:
     return int(x) & MASK32
 
 
+def _python_stack_floats(lanes: int) -> Any:
+    return np.zeros(lanes)
+
+
+def _python_stack_integers(lanes: int) -> Any:
+    return np.zeros(lanes, dtype=np.int64)
+
+
 PYTHON: dict[Any, Callable[..., Any]] = {
+    stack_floats: _python_stack_floats,
+    stack_integers: _python_stack_integers,
     fma: _python_fma,
     float_bits: _python_float_bits,
     bits_float: _python_bits_float,

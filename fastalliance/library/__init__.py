@@ -8,9 +8,9 @@ from __future__ import annotations
 from importlib import import_module
 
 from fastalliance.errors import ModelError, suggestion
-from fastalliance.library.model import Caution, Model
+from fastalliance.library.model import Caution, Model, Requirement
 
-NAMES = ("dyad",)
+NAMES = ("dyad", "exit_cascade")
 
 
 def get(name: str) -> Model:
@@ -27,4 +27,4 @@ def get(name: str) -> Model:
     return model
 
 
-__all__ = ["NAMES", "Caution", "Model", "get"]
+__all__ = ["NAMES", "Caution", "Model", "Requirement", "get"]

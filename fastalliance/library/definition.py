@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Sequence
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from fastalliance.errors import ModelError, is_name
+from fastalliance.errors import ModelError, is_name, suggestion
 from fastalliance.library.names import check_names
+from fastalliance.library.population import Population, Select, Sweep
 from fastalliance.outputs import Output, Ratio
 from fastalliance.parameters import Parameter
 
@@ -55,6 +56,8 @@ def check_definition(model: Model) -> None:
             )
     if not model.output_variables:
         raise ModelError(f"{where}: output_variables is empty; declare at least one fa.Output")
+    if (model.step is None) == (model.population is None):
+        raise ModelError(f"{where}: give either step, or a population")
     fields = getattr(model.state, "_fields", None)
     if not (isinstance(model.state, type) and issubclass(model.state, tuple) and fields):
         raise ModelError(f"{where}: state must be a NamedTuple class with at least one field")
@@ -62,7 +65,50 @@ def check_definition(model: Model) -> None:
         _check_arity(where, formula, getattr(model, formula), arguments)
     for caution in model.cautions:
         _check_arity(where, "holds of a caution", caution.holds, ("p", "dt"))
+    for requirement in model.requirements:
+        _check_arity(where, "holds of a requirement", requirement.holds, ("p", "dt"))
+    if model.population is not None:
+        check_population(where, model, model.population)
     check_names(where, model)
+
+
+_STAGE_ARGUMENTS = {
+    "member": ("m", "g", "s", "p", "stream", "at"),
+    "sums": ("m", "g", "s", "p", "at"),
+    "industry": ("g", "sums", "s", "p", "at"),
+    "alliance": ("s", "sums", "p", "at"),
+    "score": ("m", "g", "s", "p", "at"),
+    "count": ("s", "p", "at"),
+}
+
+
+def check_population(where: str, model: Model, population: Population) -> None:
+    """Raise ModelError where a stage, a field or a size of a population is missing or wrong."""
+    sizes = [size.name for size in model.structure]
+    if sizes != ["members", "industries"]:
+        raise ModelError(f"{where}: structure of a population must be members, industries")
+    fields = getattr(population.member, "_fields", ())
+    used = [entry.field for entry in population.inputs]
+    used += [stage.field for stage in population.stages if isinstance(stage, Select)]
+    used += [population.ties.received, population.ties.degree] if population.ties else []
+    for name in used:
+        if name not in fields:
+            raise ModelError(
+                f"{where}: population names the unknown field {name!r} of a member"
+                f"{suggestion(name, fields)}"
+            )
+    names = [stage.name for stage in population.stages]
+    if len(set(names)) < len(names):
+        raise ModelError(f"{where}: two stages have one name: {', '.join(names)}")
+    for stage in population.stages:
+        if not isinstance(stage, Sweep | Select):
+            raise ModelError(f"{where}: a stage must be a Sweep or a Select, got {stage!r}")
+        for part, arguments in _STAGE_ARGUMENTS.items():
+            function = getattr(stage, part, None)
+            if function is not None:
+                _check_arity(where, f"{part} of {stage.name}", function, arguments)
+        if isinstance(stage, Sweep) and (stage.industry or stage.alliance) and not stage.sums:
+            raise ModelError(f"{where}: {stage.name} has sums to take in, but no formula sums")
 
 
 def _check_kinds(where: str, field: str, items: Iterable[object] | None, kind: type) -> None:
@@ -72,7 +118,7 @@ def _check_kinds(where: str, field: str, items: Iterable[object] | None, kind: t
 
 
 def _check_arity(where: str, name: str, function: Any, arguments: tuple[str, ...]) -> None:
-    optional = name in ("prepare", "draw", "finished", "fastest_rate")
+    optional = name in ("prepare", "draw", "step", "finished", "fastest_rate")
     if function is None and optional:
         return
     if not isinstance(_python(function), FunctionType):

@@ -10,6 +10,7 @@ from typing import Any
 
 from fastalliance.errors import ModelError, ParameterError, declared, suggestion
 from fastalliance.library.definition import check_definition, describe
+from fastalliance.library.population import Population
 from fastalliance.outputs import Output, Ratio
 from fastalliance.parameters import Parameter
 
@@ -19,6 +20,7 @@ _SEQUENCES = (
     "output_variables",
     "state_variables",
     "cautions",
+    "requirements",
     "ratios",
     "structure",
 )
@@ -41,6 +43,22 @@ class Caution:
 
 
 @declared
+@dataclass(frozen=True)
+class Requirement:
+    """A condition that parameters and sizes must meet together.
+
+    ``holds(p, dt)`` is true where it is met; `text` names the rule, for the error otherwise.
+    """
+
+    text: str
+    holds: Formula
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.text, str) or not callable(self.holds):
+            raise ModelError("fa.Requirement takes a text and a function (p, dt)")
+
+
+@declared
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Model:
     """A model of one alliance, written as scalar formulas.
@@ -59,6 +77,10 @@ class Model:
         NamedTuple of floats.
     init : callable ``(p, stream) -> state``
     step : callable ``(s, p, stream, k, t, dt) -> state``
+        Not given where there is a `population`.
+    population : Population, optional
+        Members, industries and the stages of a step, of a model whose instance has members; the
+        sizes ``members`` and ``industries`` then stand in `structure`. `state` is the alliance's.
     outputs : callable ``(s, p) -> tuple of float``
         As many values as `output_variables`, in their order.
     output_variables : sequence of Output
@@ -68,6 +90,8 @@ class Model:
         Largest rate in 1/time; a dt with dt * rate > 1 is refused.
     cautions : sequence of Caution
         Conditions that deserve a warning.
+    requirements : sequence of Requirement
+        Conditions that parameters and sizes must meet together.
     keeps_nonfinite : bool
         Whether `step` keeps a state that left the finite numbers outside them. True of sums and
         relaxations; false where a clip such as ``max(0.0, x)`` could hide a NaN. Non-finite states
@@ -108,15 +132,17 @@ class Model:
     parameters: Sequence[Parameter]
     state: Any
     init: Formula
-    step: Formula
     outputs: Formula
     output_variables: Sequence[Output]
+    step: Formula | None = None
+    population: Population | None = None
     prepare: Formula | None = None
     draw: Formula | None = None
     finished: Formula | None = None
     keeps_nonfinite: bool = False
     fastest_rate: Formula | None = None
     cautions: Sequence[Caution] = ()
+    requirements: Sequence[Requirement] = ()
     ratios: Sequence[Ratio] = ()
     state_variables: Sequence[Output] | None = None
     structure: Sequence[Parameter] = ()
@@ -130,11 +156,13 @@ class Model:
             if isinstance(value, str) or not isinstance(value, Iterable):
                 raise ModelError(f"model {self.name}: {name} must be a list, got {value!r}")
             object.__setattr__(self, name, tuple(value))
-        for caution in self.cautions:
-            if not isinstance(caution, Caution):
-                raise ModelError(
-                    f"model {self.name}: cautions must hold fa.Caution objects, got {caution!r}"
-                )
+        for field_name, kind in (("cautions", Caution), ("requirements", Requirement)):
+            for item in getattr(self, field_name):
+                if not isinstance(item, kind):
+                    raise ModelError(
+                        f"model {self.name}: {field_name} must hold fa.{kind.__name__} objects, "
+                        f"got {item!r}"
+                    )
         if not isinstance(self.switches, Mapping):
             raise ModelError(
                 f"model {self.name}: switches must be a mapping of names, got {self.switches!r}"
@@ -144,7 +172,8 @@ class Model:
     @cached_property
     def given(self) -> type:
         """The NamedTuple of the parameters' and sizes' values, which formulas see as ``p``."""
-        return namedtuple("Parameters", [p.name for p in self.inputs])
+        flags = self.population.flags if self.population is not None else ()
+        return namedtuple("Parameters", [*(p.name for p in self.inputs), *flags])
 
     @property
     def inputs(self) -> tuple[Parameter, ...]:
@@ -182,7 +211,8 @@ class Model:
     def defaults(self) -> Any:
         """Return the default values as the tuple that formulas see as ``p``."""
         sizes = [int(p.check(p.default, p.name)) for p in self.structure]
-        return self.given(*(p.check(p.default, p.name) for p in self.parameters), *sizes)
+        flags = [0.0] * (len(self.given._fields) - len(self.inputs))  # type: ignore[attr-defined]
+        return self.given(*(p.check(p.default, p.name) for p in self.parameters), *sizes, *flags)
 
     def resolve(self, values: Mapping[str, object]) -> dict[str, float]:
         """Return all parameters' values: `values` where given, else the defaults.
@@ -218,7 +248,8 @@ class Model:
             "finished": self.finished,
             "outputs": self.outputs,
         }
-        return {name: function for name, function in named.items() if function is not None}
+        found = {name: function for name, function in named.items() if function is not None}
+        return found | (dict(self.population.formulas()) if self.population is not None else {})
 
     def __str__(self) -> str:
         return describe(self)

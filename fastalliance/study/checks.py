@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastalliance.engine.limits import MAX_STEPS
-from fastalliance.errors import ConfigError, ModelError, suggestion
+from fastalliance.errors import ConfigError, ModelError, ParameterError, suggestion
 from fastalliance.library.definition import place
 from fastalliance.library.model import Model
 
@@ -169,7 +169,7 @@ def _evaluate(
 ) -> list[tuple[Point, Any]]:
     """Return `function` at the distinct combinations of the varied parameters that it reads."""
     values = {**fixed, **{name: float(column[0]) for name, column in varied.columns.items()}}
-    first = {parameter.name: values[parameter.name] for parameter in model.inputs}
+    first = {name: values.get(name, 0.0) for name in model.given._fields}  # type: ignore[attr-defined]
     read: set[str] = set()
     while True:
         names = sorted(read)
@@ -199,7 +199,7 @@ def _call(
 
 
 def check_step(model: Model, dt: float, fixed: Mapping[str, float], varied: Varied) -> None:
-    """Refuse a dt beyond the model's fastest rate, and warn where a caution holds.
+    """Refuse what the model rules out, a dt beyond its fastest rate too; warn of its cautions.
 
     Parameters
     ----------
@@ -210,14 +210,18 @@ def check_step(model: Model, dt: float, fixed: Mapping[str, float], varied: Vari
 
     Raises
     ------
-    ConfigError
-        dt * fastest_rate(p) > 1 at some design point.
+    ConfigError, ParameterError
+        dt * fastest_rate(p) > 1, or a requirement is not met, at some design point.
     ModelError
         One of the model's own functions fails, or the rate is no number.
     """
     if model.fastest_rate is not None:
         for point, rate in _evaluate(model, model.fastest_rate, fixed, varied):
             _check_rate(model, dt, point, rate)
+    for requirement in model.requirements:
+        for point, holds in _evaluate(model, requirement.holds, fixed, varied, dt):
+            if not holds:
+                raise ParameterError(f"{model.name}{_at(point)}: {requirement.text}")
     for caution in model.cautions:
         for point, holds in _evaluate(model, caution.holds, fixed, varied, dt):
             if holds:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from fastalliance.library.model import Model
 from fastalliance.study import checks
 from fastalliance.study import design as designs
 from fastalliance.study.design import Design
+from fastalliance.study.structure import GivenStructure
 from fastalliance.study.tiles import BLOCK
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 _MAX_QUANTILE_REPLICATES = 10**6
+NO_OBJECTS: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Definition:
         Values of the varied parameters: a grid's axes, or columns over points.
     fixed : dict of str to float
         All other parameters and sizes.
+    given : GivenStructure
+        Arrays and a network of a population.
     """
 
     model: Model
@@ -54,6 +59,7 @@ class Definition:
     design: Design
     coordinates: dict[str, Floats]
     fixed: dict[str, float]
+    given: GivenStructure
 
 
 @contextmanager
@@ -69,9 +75,14 @@ def located(configuration: Configuration, path: str) -> Iterator[None]:
 
 
 def define(
-    configuration: Configuration, model: Model | None = None, design: Design | None = None
+    configuration: Configuration,
+    model: Model | None = None,
+    design: Design | None = None,
+    objects: Mapping[str, Any] = NO_OBJECTS,
 ) -> Definition:
     """Return what `configuration` means, with a user's own model or design where they are given.
+
+    `objects` are entries of structure that are no plain data: graphs, matrices, arrays.
 
     Raises
     ------
@@ -90,13 +101,50 @@ def define(
     for name in design.axes:
         with located(configuration, design.place(name)):
             coordinates[name] = design.coordinate(model, name)
-    fixed = _fixed(configuration, model, coordinates)
+    given = _given(configuration, model, objects)
+    fixed = _fixed(configuration, model, coordinates, given)
+    _check_given(configuration, given, coordinates, fixed)
+    flags = {f"given_{name}": 1.0 for name in given.names}
     with located(configuration, "dt"):
         varied = checks.Varied(coordinates, design.kind == "grid")
-        checks.check_step(model, dt, fixed, varied)
+        checks.check_step(model, dt, {**fixed, **flags}, varied)
     return Definition(
-        model, horizon, dt, n_steps, record_steps, recorded, design, coordinates, fixed
+        model, horizon, dt, n_steps, record_steps, recorded, design, coordinates, fixed, given
     )
+
+
+def _given(
+    configuration: Configuration, model: Model, objects: Mapping[str, Any]
+) -> GivenStructure:
+    """Return what the structure gives beside sizes."""
+    sizes = {size.name for size in model.structure}
+    entries = {**configuration.structure, **objects}
+    given = {name: value for name, value in entries.items() if name not in sizes}
+    if model.population is None:
+        return GivenStructure(model, {}, Path())
+    place = next((f"structure.{name}" for name in given), "structure")
+    with located(configuration, place):
+        return GivenStructure(model, given, configuration.source_directory or Path())
+
+
+def _check_given(
+    configuration: Configuration,
+    given: GivenStructure,
+    coordinates: Mapping[str, Floats],
+    fixed: Mapping[str, float],
+) -> None:
+    """Refuse arrays and networks that do not fit the members."""
+    if not given.names:
+        return
+    with located(configuration, "structure"):
+        if "members" in coordinates or "industries" in coordinates:
+            if given.arrays or not given.is_recipe:
+                raise DesignError(
+                    "members and industries cannot vary where structure gives arrays or one "
+                    "network; give a recipe of random networks"
+                )
+            return
+        given.check(tuple(int(fixed[name]) for name in ("members", "industries")))
 
 
 def _model(configuration: Configuration, given: Model | None) -> Model:
@@ -115,7 +163,7 @@ def _model(configuration: Configuration, given: Model | None) -> Model:
 def _check_available(configuration: Configuration, model: Model) -> None:
     """Refuse what the model does not have, and what this version does not do."""
     with located(configuration, "keep.members"):
-        if configuration.keep.members:
+        if configuration.keep.members and model.population is None:
             raise ConfigError(f"keep.members: {model.name} has no members")
     executor = configuration.execution.executor
     with located(configuration, "execution.executor"):
@@ -158,11 +206,21 @@ def _design(configuration: Configuration, model: Model, design: Design | None) -
 
 
 def _fixed(
-    configuration: Configuration, model: Model, coordinates: dict[str, Floats]
+    configuration: Configuration,
+    model: Model,
+    coordinates: dict[str, Floats],
+    given: GivenStructure,
 ) -> dict[str, float]:
-    given = {"parameters": configuration.parameters, "structure": configuration.structure}
+    structure = configuration.structure
+    if model.population is not None:
+        sizes = {size.name for size in model.structure}
+        structure = {name: value for name, value in structure.items() if name in sizes}
+        if "members" not in structure and "members" not in coordinates:
+            with located(configuration, "structure"):
+                structure |= {"members": given.members} if given.members is not None else {}
+    sections = {"parameters": configuration.parameters, "structure": structure}
     resolve = {"parameters": model.resolve, "structure": model.resolve_structure}
-    for section, values in given.items():
+    for section, values in sections.items():
         for name, value in values.items():
             with located(configuration, f"{section}.{name}"):
                 resolve[section]({name: value})
@@ -170,5 +228,6 @@ def _fixed(
                     raise DesignError(
                         f"{name} is given both in {section} and in the design; drop one of them"
                     )
-    values = {**model.resolve(given["parameters"]), **model.resolve_structure(given["structure"])}
+    parameters, sizes_given = model.resolve(sections["parameters"]), sections["structure"]
+    values = {**parameters, **model.resolve_structure(sizes_given)}
     return {name: value for name, value in values.items() if name not in coordinates}

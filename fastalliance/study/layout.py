@@ -52,6 +52,7 @@ def direct_specs(study: Study, tiling: Tiling, dims: tuple[str, ...]) -> tuple[A
     """Return the arrays of kept replicates and trajectories."""
     specs: list[ArraySpec] = []
     keep, model = study.configuration.keep, study.model
+    all_kept = keep.replicates or bool(study.member_outputs)
     if keep.replicates:
         specs.extend(
             ArraySpec(
@@ -66,7 +67,7 @@ def direct_specs(study: Study, tiling: Tiling, dims: tuple[str, ...]) -> tuple[A
         )
     if study.record_steps:
         n_times = study.n_steps // study.record_steps + 1
-        recorded = study.replicates if keep.replicates else study.recorded_replicates
+        recorded = study.replicates if all_kept else study.recorded_replicates
         specs.extend(
             ArraySpec(
                 f"{state.name}_path",
@@ -74,10 +75,21 @@ def direct_specs(study: Study, tiling: Tiling, dims: tuple[str, ...]) -> tuple[A
                 (*tiling.shape, recorded, n_times),
                 (*tiling.box_shape, min(recorded, tiling.replicates_per_tile), n_times),
                 labels.output_attrs(state, model.time_unit),
-                tile_stride=1 if keep.replicates else tiling.n_blocks,
+                tile_stride=1 if all_kept else tiling.n_blocks,
             )
             for state in model.recorded
         )
+    specs.extend(
+        ArraySpec(
+            output.name,
+            (*dims, "replicate", "member"),
+            (*tiling.shape, study.replicates, study.most_members),
+            (*tiling.box_shape, tiling.replicates_per_tile, study.most_members),
+            labels.output_attrs(output, model.time_unit),
+            tile_stride=1,
+        )
+        for output in study.member_outputs
+    )
     return tuple(specs)
 
 
@@ -90,12 +102,31 @@ def coordinates(study: Study) -> list[Coordinate]:
     if study.quantiles:
         attrs = describe("quantile", "1", "share of replicates at or below the value")
         found.append(Coordinate("quantile", ("quantile",), np.array(study.quantiles), attrs))
-    if keep.replicates or study.record_steps:
-        size = study.replicates if keep.replicates else study.recorded_replicates
+    all_kept = keep.replicates or bool(study.member_outputs)
+    if all_kept or study.record_steps:
+        size = study.replicates if all_kept else study.recorded_replicates
         found.append(labels.replicate_coordinate(size))
+    found.extend(member_coordinates(study, named=bool(study.member_outputs)))
     if study.record_steps:
         unit = study.model.time_unit
         found.append(labels.time_coordinate(study.n_steps, study.record_steps, study.dt, unit))
+    return found
+
+
+def member_coordinates(study: Study, *, named: bool) -> list[Coordinate]:
+    """Return members' numbers and industries, where they are wanted, and what they were given."""
+    found: list[Coordinate] = []
+    if named:
+        found.append(labels.index_coordinate("member", study.most_members, "number of the member"))
+    if study.sizes is None:
+        return found
+    members, industries = study.sizes[:2]
+    if named:
+        attrs = describe("industry", "1", "number of the member's industry")
+        values = np.arange(members) * industries // members
+        found.append(Coordinate("industry", ("member",), values, attrs))
+    if study.given.names:
+        found.extend(study.given.coordinates(study.sizes))
     return found
 
 
@@ -148,6 +179,7 @@ def plan(study: Study, threads: int | None = None, tiling: Tiling | None = None)
         instances=n_points * study.replicates,
         steps=study.n_steps,
         instance_steps=n_points * study.replicates * study.n_steps,
+        members=study.most_members,
         tiles=tiling.n_tiles,
         statistics_bytes=8 * n_points * per_point,
         kept_bytes=8 * sum(math.prod(spec.shape) for spec in kept),

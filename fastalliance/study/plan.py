@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from fastalliance.store.files import size_text as size_text
 
+_MEMBER_RATE = 200e6  # member-steps per second and core of a population
 _RATE = 60e6  # instance-steps per second and core, a cautious figure for a model like the dyad
 
 
@@ -27,8 +28,10 @@ class Plan:
         Estimated peak memory beyond the interpreter and its libraries.
     threads : int
         Threads assumed for `seconds`.
+    members : int
+        Members of the largest population; 1 where the model has none.
     seconds : float
-        Estimated time at 60 M instance-steps per second and thread.
+        Estimated time at 60 M instance-steps, or 200 M member-steps, per second and thread.
     """
 
     model: str
@@ -43,6 +46,7 @@ class Plan:
     packed_bytes: int
     memory_bytes: int
     threads: int
+    members: int = 1
 
     @property
     def total_bytes(self) -> int:
@@ -52,7 +56,8 @@ class Plan:
     @property
     def seconds(self) -> float:
         """Estimated run time, compilation left out."""
-        return self.instance_steps / (_RATE * self.threads)
+        rate = _RATE if self.members == 1 else _MEMBER_RATE
+        return self.instance_steps * self.members / (rate * self.threads)
 
     def rows(self) -> list[tuple[str, str]]:
         """Return labels and values, as text."""
@@ -63,12 +68,21 @@ class Plan:
             ("instances", f"{self.instances:,}"),
             ("steps per instance", f"{self.steps:,}"),
             ("instance-steps", f"{self.instance_steps:,}"),
+            *self._member_rows(),
             ("tiles", f"{self.tiles:,}"),
             ("statistics", size_text(self.statistics_bytes)),
             ("kept replicates and trajectories", size_text(self.kept_bytes)),
             ("kept while it runs", size_text(self.packed_bytes)),
             ("memory, about", size_text(self.memory_bytes)),
             (f"time on {self.threads} threads, about", time_text(self.seconds)),
+        ]
+
+    def _member_rows(self) -> list[tuple[str, str]]:
+        if self.members == 1:
+            return []
+        return [
+            ("members, at most", f"{self.members:,}"),
+            ("member-steps, at most", f"{self.instance_steps * self.members:,}"),
         ]
 
     def __str__(self) -> str:

@@ -91,8 +91,12 @@ class TileRunner:
             "common_random_numbers": study.common_random_numbers,
             "dt": study.dt,
             "n_steps": study.n_steps,
+            "structures": study.given,
         }
-        block = run_points(study.model, points, n_replicates=tile.n_replicates, **common)
+        members = bool(study.member_outputs)
+        block = run_points(
+            study.model, points, n_replicates=tile.n_replicates, keep_members=members, **common
+        )
         columns = self.statistics.reduce(block.outputs, block.invalid)
         packed = {labels.STATISTICS: self._padded(columns, (columns.shape[1],))}
         if self.statistics.quantile_outputs and self.tiling.n_blocks > 1:
@@ -103,9 +107,29 @@ class TileRunner:
             region = (*tile.region, tile.replicates)
             for output, values in zip(study.model.output_variables, block.outputs, strict=True):
                 direct[output.name] = (region, values.reshape(*box, -1))
-        if study.record_steps and (tile.block == 0 or study.configuration.keep.replicates):
+        if block.members is not None:
+            direct.update(self._members(tile, block.members, box))
+        if study.record_steps and (tile.block == 0 or self._keeps_all):
             direct.update(self._paths(tile, points, box, common))
         return TileData(packed, direct)
+
+    @property
+    def _keeps_all(self) -> bool:
+        """Whether the dimension `replicate` has all replicates."""
+        return self.study.configuration.keep.replicates or bool(self.study.member_outputs)
+
+    def _members(
+        self, tile: Tile, members: Floats, box: tuple[int, ...]
+    ) -> dict[str, tuple[tuple[slice, ...], Floats]]:
+        """Return the outputs of every member, NaN beyond those of smaller alliances."""
+        most = self.study.most_members
+        full = np.full((*members.shape[:3], most), np.nan)
+        full[..., : members.shape[3]] = members
+        region = (*tile.region, tile.replicates, slice(0, most))
+        return {
+            output.name: (region, values.reshape(*box, -1, most))
+            for output, values in zip(self.study.member_outputs, full, strict=True)
+        }
 
     def _paths(
         self, tile: Tile, points: Floats, box: tuple[int, ...], common: dict[str, Any]
@@ -117,7 +141,7 @@ class TileRunner:
         study = self.study
         n_times = study.n_steps // study.record_steps + 1
         recorded = study.recorded_replicates
-        width = tile.n_replicates if study.configuration.keep.replicates else recorded
+        width = tile.n_replicates if self._keeps_all else recorded
         shape = (len(study.model.recorded), tile.n_points, width, n_times)
         paths = np.full(shape, np.nan)
         if tile.block == 0:
@@ -240,7 +264,8 @@ def _run_tiles(
     with Interrupts() as interrupts, make_progress(options.progress) as progress:
         progress.start(size.instance_steps, size.instance_steps - left)
         if tiles:
-            prepare_driver(study.model, study.points(tiles[0].first_point, tiles[0].n_points))
+            points = study.points(tiles[0].first_point, tiles[0].n_points)
+            prepare_driver(study.model, points, study.given)
         progress.begin()
         stop, cores = interrupts.stop, threading.Semaphore(size.threads)
         runner = TileRunner(study, tiling, statistics, store, cores, stop)

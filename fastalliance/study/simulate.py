@@ -14,7 +14,7 @@ from fastalliance.errors import ConfigError, DesignError
 from fastalliance.library.model import Model
 from fastalliance.store import Coordinate
 from fastalliance.study import checks, labels
-from fastalliance.study.layout import attributes
+from fastalliance.study.layout import attributes, member_coordinates
 from fastalliance.study.plan import size_text
 from fastalliance.study.study import Study
 
@@ -36,6 +36,7 @@ def simulate(
     dt: float | None = None,
     structure: Mapping[str, Any] | None = None,
     record_every: float | None = None,
+    members: bool = False,
 ) -> xr.Dataset:
     """Run a few replicates of one parameter point and return every output of each.
 
@@ -57,11 +58,14 @@ def simulate(
         Structural inputs of the model.
     record_every : float, optional
         Record the states at this interval, a multiple of dt that divides the horizon.
+    members : bool
+        Whether the outputs of every member of a population are wanted too.
 
     Returns
     -------
     xarray.Dataset
-        Outputs (replicate); with `record_every` the states X_path (replicate, time).
+        Outputs (replicate); with `record_every` the states X_path (replicate, time); with
+        `members` the members' outputs (replicate, member).
 
     Raises
     ------
@@ -86,6 +90,7 @@ def simulate(
         horizon=horizon,
         dt=dt,
         structure=structure,
+        keep={"members": True} if members else None,
     )
     return _run(study, 0, 0 if replicate is None else replicate, study.replicates, record_every)
 
@@ -154,14 +159,16 @@ def _run(
     if record_every is not None:
         record_steps = checks.record_interval(record_every, study.horizon, study.dt, "record_every")
     n_times = study.n_steps // record_steps + 1 if record_steps else 0
-    n_bytes = 8 * n_replicates * (len(model.output_variables) + len(model.recorded) * n_times)
+    n_values = len(model.output_variables) + len(model.recorded) * n_times
+    n_values += len(study.member_outputs) * study.most_members
+    n_bytes = 8 * n_replicates * n_values
     if n_bytes > _MAX_BYTES:
         raise ConfigError(
             f"the result would take {size_text(n_bytes)}; simulate fewer replicates, record less "
             "often, or run a study"
         )
     points = study.points(point, 1)
-    prepare_driver(model, points)
+    prepare_driver(model, points, study.given)
     block = run_points(
         model,
         points,
@@ -173,6 +180,8 @@ def _run(
         dt=study.dt,
         n_steps=study.n_steps,
         record_steps=record_steps,
+        structures=study.given,
+        keep_members=bool(study.member_outputs),
     )
     variables: dict[str, tuple[tuple[str, ...], Any, dict[str, Any]]] = {
         output.name: (("replicate",), values[0], labels.output_attrs(output, model.time_unit))
@@ -186,6 +195,11 @@ def _run(
         for state, path in zip(model.recorded, block.paths, strict=True):
             attrs = labels.output_attrs(state, model.time_unit)
             variables[f"{state.name}_path"] = (("replicate", "time"), path[0], attrs)
+    if block.members is not None:
+        for output, values in zip(study.member_outputs, block.members, strict=True):
+            attrs = labels.output_attrs(output, model.time_unit)
+            variables[output.name] = (("replicate", "member"), values[0], attrs)
+        coordinates += member_coordinates(study, named=True)
     coordinates += _point_coordinates(study, point)
     attrs = {**attributes(study), "complete": True, "point": point}
     invalid = int(block.invalid.sum())

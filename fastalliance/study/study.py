@@ -16,12 +16,13 @@ import numpy.typing as npt
 from fastalliance.configuration import load_configuration, to_yaml, validate_fields
 from fastalliance.errors import ConfigError, DesignError
 from fastalliance.library.model import Model
+from fastalliance.outputs import Output
 from fastalliance.study import checks
-from fastalliance.study.definition import define
+from fastalliance.study.definition import NO_OBJECTS, define
 from fastalliance.study.design import Design
 from fastalliance.study.plan import Plan
 from fastalliance.study.statistics import Statistics
-from fastalliance.study.tiles import Tiling, cut
+from fastalliance.study.tiles import Tiling, block_size, cut
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -55,13 +56,14 @@ class Study:
     horizon, dt : float, optional
         In the model's time unit; the model's defaults otherwise.
     structure : mapping, optional
-        Structural inputs of the model.
+        Structural inputs of the model: sizes, and for a population a ``network`` (networkx graph,
+        SciPy sparse matrix, pairs, path or recipe) and arrays of one value a member.
     common_random_numbers : bool
         Same noise at every design point.
     statistics : mapping, optional
         ``{"quantiles": [...]}``.
     keep : mapping, optional
-        ``{"replicates": True, "trajectories": {"every": 1.0, "replicates": 4}}``.
+        ``{"replicates": True, "members": True, "trajectories": {"every": 1.0, "replicates": 4}}``.
     store : str, optional
         Where :meth:`run` keeps its result.
     execution : mapping, optional
@@ -106,7 +108,7 @@ class Study:
             "seed": seed,
             "horizon": horizon,
             "dt": dt,
-            "structure": structure,
+            "structure": _plain_part(structure),
             "common_random_numbers": common_random_numbers,
             "statistics": statistics,
             "keep": keep,
@@ -122,7 +124,8 @@ class Study:
                 )
             fields["design"] = design
         given = design if isinstance(design, Design) else None
-        self._set_up(validate_fields(fields), model if isinstance(model, Model) else None, given)
+        own = model if isinstance(model, Model) else None
+        self._set_up(validate_fields(fields), own, given, _objects(structure))
 
     @classmethod
     def from_yaml(
@@ -150,13 +153,17 @@ class Study:
         """
         study = cls.__new__(cls)
         text = checks.path_text(path, "path")
-        study._set_up(load_configuration(text, overrides), model, None)
+        study._set_up(load_configuration(text, overrides), model, None, NO_OBJECTS)
         return study
 
     def _set_up(
-        self, configuration: Configuration, model: Model | None, design: Design | None
+        self,
+        configuration: Configuration,
+        model: Model | None,
+        design: Design | None,
+        objects: Mapping[str, Any],
     ) -> None:
-        defined = define(configuration, model, design)
+        defined = define(configuration, model, design, objects)
         self.configuration = configuration
         self.model = defined.model
         self.replicates: int = configuration.replicates
@@ -168,6 +175,29 @@ class Study:
         self.design = defined.design
         self.coordinates = defined.coordinates
         self.fixed = defined.fixed
+        self.given = defined.given
+
+    @property
+    def sizes(self) -> tuple[int, ...] | None:
+        """Members and industries of a population; None where they vary, or there are none."""
+        names = [size.name for size in self.model.structure]
+        fixed = self.model.population is not None and all(name in self.fixed for name in names)
+        return tuple(int(self.fixed[name]) for name in names) if fixed else None
+
+    @property
+    def most_members(self) -> int:
+        """The largest number of members of any design point; 1 for a model without members."""
+        if self.model.population is None:
+            return 1
+        values = self.coordinates.get("members")
+        return int(self.fixed["members"] if values is None else values.max())
+
+    @property
+    def member_outputs(self) -> tuple[Output, ...]:
+        """Outputs that are kept of every member; none unless ``keep.members``."""
+        if not self.configuration.keep.members or self.model.population is None:
+            return ()
+        return tuple(self.model.population.output_variables)
 
     @property
     def quantiles(self) -> tuple[float, ...]:
@@ -176,11 +206,12 @@ class Study:
 
     def tiling(self, points_per_tile: int | None = None) -> Tiling:
         """Return how the study is cut into tiles; results do not depend on it."""
-        tiling = cut(self.design.shape, self.replicates, self.n_steps, points_per_tile)
+        work, block = self.n_steps * self.most_members, block_size(self.most_members)
+        tiling = cut(self.design.shape, self.replicates, work, points_per_tile, block)
         room = max(_TILE_BYTES // max(self._bytes_per_point(tiling), 1), 1)
         if room >= tiling.points_per_tile:
             return tiling
-        return cut(self.design.shape, self.replicates, self.n_steps, room)
+        return cut(self.design.shape, self.replicates, work, room, block)
 
     def _bytes_per_point(self, tiling: Tiling) -> int:
         """Return what a tile keeps per point in memory beyond its outputs."""
@@ -192,6 +223,7 @@ class Study:
             recorded = tiling.replicates_per_tile if kept else self.recorded_replicates
             n_times = self.n_steps // self.record_steps + 1
             n_values += len(self.model.recorded) * recorded * n_times
+        n_values += len(self.member_outputs) * self.most_members * tiling.replicates_per_tile
         return 8 * n_values
 
     def statistics(self, tiling: Tiling) -> Statistics:
@@ -236,7 +268,10 @@ class Study:
             "horizon": self.horizon,
             "dt": self.dt,
             "parameters": {n: v for n, v in self.fixed.items() if n not in sizes},
-            "structure": {n: v for n, v in self.fixed.items() if n in sizes},
+            "structure": {
+                **{n: v for n, v in self.fixed.items() if n in sizes},
+                **self.given.describe(self.sizes),
+            },
             "design": source if self.coordinates else None,
         }
 
@@ -252,6 +287,7 @@ class Study:
     def to_yaml(self, path: str | Path | None = None) -> str:
         """Return the study as a configuration, and write it where a path is given."""
         plain = self.configuration.to_plain()
+        plain["structure"] = {**plain["structure"], **self.given.plain(self.sizes)}
         if self.coordinates:
             plain["design"] = self.design.source
         text: str = to_yaml(validate_fields(plain))
@@ -376,3 +412,20 @@ def _listed(values: Floats) -> list[float] | dict[str, Any]:
         return list(values.tolist())
     digest = hashlib.sha256(np.ascontiguousarray(values, dtype="<f8").tobytes()).hexdigest()
     return {"n_values": len(values), "sha256": digest}
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | Path | Mapping | int | float | list | None)
+
+
+def _plain_part(structure: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return the entries of a structure that a configuration can hold."""
+    if not isinstance(structure, Mapping):
+        return structure
+    return {name: value for name, value in structure.items() if _is_plain(value)}
+
+
+def _objects(structure: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the others: graphs, matrices, arrays."""
+    entries = structure.items() if isinstance(structure, Mapping) else ()
+    return {name: value for name, value in entries if not _is_plain(value)}

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-BLOCK = 4096  # replicates per block; fixed, so that statistics do not depend on tiles
+BLOCK = 4096  # replicates per block, at most
+_MAX_BLOCK_MEMBERS = 2**22  # members of all replicates of a block: some tenths of a second
 _MIN_TILE_STEPS = 4_000_000  # about 0.05 s of one core
 _MAX_TILE_STEPS = 300_000_000  # about 4 s of one core
 _MAX_TILE_INSTANCES = 2**17  # bounds the memory of a tile's raw outputs
@@ -40,11 +41,12 @@ class Tiling:
     shape: tuple[int, ...]
     box_shape: tuple[int, ...]
     replicates: int
+    block: int = BLOCK
 
     @property
     def n_blocks(self) -> int:
         """Blocks of replicates per point."""
-        return -(-self.replicates // BLOCK)
+        return -(-self.replicates // self.block)
 
     @property
     def boxes_along(self) -> tuple[int, ...]:
@@ -69,7 +71,7 @@ class Tiling:
     @property
     def replicates_per_tile(self) -> int:
         """Replicates of a full block."""
-        return min(self.replicates, BLOCK)
+        return min(self.replicates, self.block)
 
     def to_plain(self) -> dict[str, Any]:
         """Return the tiling as plain data."""
@@ -77,12 +79,14 @@ class Tiling:
             "shape": list(self.shape),
             "box_shape": list(self.box_shape),
             "replicates": self.replicates,
+            "block": self.block,
         }
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Self:
         """Return the tiling that `to_plain` gave."""
-        return cls(tuple(plain["shape"]), tuple(plain["box_shape"]), plain["replicates"])
+        block = plain.get("block", BLOCK)
+        return cls(tuple(plain["shape"]), tuple(plain["box_shape"]), plain["replicates"], block)
 
     def tile(self, number: int) -> Tile:
         """Return tile `number` = box * n_blocks + block."""
@@ -97,7 +101,7 @@ class Tiling:
         first = 0
         for part, n in zip(region, self.shape, strict=True):
             first = first * n + part.start
-        first_replicate = block * BLOCK
+        first_replicate = block * self.block
         return Tile(
             number=number,
             box=box,
@@ -105,7 +109,7 @@ class Tiling:
             first_point=first,
             n_points=math.prod(part.stop - part.start for part in region),
             first_replicate=first_replicate,
-            n_replicates=min(BLOCK, self.replicates - first_replicate),
+            n_replicates=min(self.block, self.replicates - first_replicate),
             region=tuple(region),
         )
 
@@ -113,8 +117,22 @@ class Tiling:
         return (self.tile(number) for number in range(self.n_tiles))
 
 
+def block_size(members: int) -> int:
+    """Return the replicates of a block: fixed by the members, so that statistics do not depend on
+    tiles; fewer of larger populations, so that a block is no more than a second or so of work.
+    """
+    block = BLOCK
+    while block > 1 and block * members > _MAX_BLOCK_MEMBERS:
+        block //= 2
+    return block
+
+
 def cut(
-    shape: tuple[int, ...], replicates: int, n_steps: int, points_per_tile: int | None = None
+    shape: tuple[int, ...],
+    replicates: int,
+    n_steps: int,
+    points_per_tile: int | None = None,
+    block_replicates: int = BLOCK,
 ) -> Tiling:
     """Return a tiling whose tiles take about 0.05 to 4 s of a core.
 
@@ -123,11 +141,13 @@ def cut(
     shape : tuple of int
         Points along each dimension of the design.
     replicates, n_steps : int
-        Replicates per point and steps per replicate.
+        Replicates per point and steps (of all members) per replicate.
     points_per_tile : int, optional
         Instead of the estimate, for tests and special machines. Results do not depend on it.
+    block_replicates : int
+        Replicates of a block, see `block_size`.
     """
-    block = min(replicates, BLOCK)
+    block = min(replicates, block_replicates)
     if points_per_tile is None:
         total = math.prod(shape) * replicates * n_steps
         aim = min(max(total // _AIM_TILES, _MIN_TILE_STEPS), _MAX_TILE_STEPS)
@@ -142,4 +162,4 @@ def cut(
         if box[axis] < shape[axis]:
             break
         room //= box[axis]
-    return Tiling(shape, tuple(box), replicates)
+    return Tiling(shape, tuple(box), replicates, block_replicates)

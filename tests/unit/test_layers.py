@@ -19,7 +19,7 @@ LAYERS = [
     {"analysis", "executors", "store", "configuration"},
     {"engine"},
     {"library"},
-    {"kernels", "parameters", "outputs"},
+    {"kernels", "parameters", "outputs", "networks"},
     {"errors", "faults"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

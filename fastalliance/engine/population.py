@@ -1,0 +1,159 @@
+"""What the driver of a population model spells out, found by running each formula once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastalliance.engine.formulas import fields_read
+from fastalliance.engine.render_calls import PopulationFields, StageFields
+from fastalliance.engine.render_population import LANES
+from fastalliance.errors import ModelError, suggestion
+from fastalliance.kernels.interpret import interpreted
+from fastalliance.kernels.intrinsics import stack_floats, stack_integers
+from fastalliance.kernels.philox import Stream
+from fastalliance.kernels.ranking import mark_highest
+from fastalliance.library.definition import place
+from fastalliance.library.model import Model
+from fastalliance.library.population import At, Population, Select, Sweep
+
+WIDE_MEMBERS = 2**17  # above, one instance a block: eight would take more than 100 MB
+
+
+def lanes(members: int, has_network: bool) -> int:
+    """Return how many instances a block holds; results do not depend on it."""
+    return 1 if has_network or members > WIDE_MEMBERS else LANES
+
+
+def population_fields(
+    model: Model, literals: Mapping[str, str], constants: tuple[str, ...], n_lanes: int
+) -> PopulationFields:
+    """Return the names that the driver of a population model spells out."""
+    population = _population(model)
+    flags = {name: literals.get(name, "0.0") for name in population.flags}
+    return PopulationFields(
+        population=population,
+        parameters=(*(parameter.name for parameter in model.inputs), *population.flags),
+        constants=constants,
+        states=tuple(model.state._fields),
+        recorded=tuple(variable.name for variable in model.recorded),
+        n_outputs=len(model.output_variables),
+        stages=stage_fields(model),
+        has_prepare=model.prepare is not None,
+        has_finished=model.finished is not None,
+        literals={**literals, **flags},
+        has_network=flags.get("given_network") == "1.0",
+        lanes=n_lanes,
+        reads={
+            "final" if name == "outputs" else name: fields_read(function)
+            for name, function in model.formulas().items()
+        },
+    )
+
+
+def names(model: Model) -> dict[str, Any]:
+    """Return what a population's driver needs in its namespace beside formulas."""
+    population = _population(model)
+    found: dict[str, Any] = {
+        "Member": population.member,
+        "Industry": population.industry,
+        "At": At,
+        "stack_floats": stack_floats,
+        "stack_integers": stack_integers,
+        "mark_highest": mark_highest,
+    }
+    for name, returned in _returned(model).items():
+        if "sums" in returned:
+            found[f"{name}_Sums"] = returned["sums"]
+    return found
+
+
+def stage_fields(model: Model) -> dict[str, StageFields]:
+    """Return what the formulas of every stage return.
+
+    Raises
+    ------
+    ModelError
+        A formula raises, or returns another thing than it should.
+    """
+    return {
+        name: StageFields(**{part: kind._fields for part, kind in returned.items()})
+        for name, returned in _returned(model).items()
+    }
+
+
+def _population(model: Model) -> Population:
+    assert model.population is not None
+    return model.population
+
+
+def _returned(model: Model) -> dict[str, dict[str, Any]]:
+    """Return the types that stages' formulas return, run once on zeros in pure Python."""
+    population = _population(model)
+    given = model.defaults()
+    p = given if model.prepare is None else interpreted(model.prepare)(given, model.dt)
+    stream = Stream(1, 2, 3, 0)
+    s = interpreted(model.init)(p, stream)
+    m = population.member(*[0.0] * len(population.member._fields))
+    g = population.industry(*[0.0] * len(population.industry._fields))
+    at = At(0, 0, 0.0, model.dt)
+    found: dict[str, dict[str, Any]] = {}
+    for stage in population.stages:
+        call = _Caller(model, stage)
+        if isinstance(stage, Select):
+            call.number("score", m, g, s, p, at)
+            call.number("count", s, p, at)
+            found[stage.name] = {}
+            continue
+        if stage.member is not None:
+            call.record("member", m, m, g, s, p, stream, at)
+        sums = call.record("sums", None, m, g, s, p, at) if stage.sums is not None else None
+        if stage.industry is not None:
+            call.record("industry", g, g, sums, s, p, at)
+        if stage.alliance is not None:
+            call.record("alliance", s, s, sums, p, at)
+        found[stage.name] = call.types
+    return found
+
+
+class _Caller:
+    """Calls the formulas of a stage and checks what they return."""
+
+    def __init__(self, model: Model, stage: Sweep | Select) -> None:
+        self.model = model
+        self.stage = stage
+        self.types: dict[str, Any] = {}
+
+    def _call(self, part: str, *arguments: Any) -> Any:
+        function = getattr(self.stage, part)
+        try:
+            return interpreted(function)(*arguments)
+        except Exception as error:
+            raise ModelError(
+                f"model {self.model.name}: {part} of {self.stage.name} ({place(function)}) failed "
+                f"at the default parameters: {type(error).__name__}: {error}"
+            ) from error
+
+    def record(self, part: str, whole: Any, *arguments: Any) -> Any:
+        """Return what a formula gives: a NamedTuple, of fields of `whole` where there is one."""
+        value = self._call(part, *arguments)
+        fields = getattr(value, "_fields", None)
+        where = f"model {self.model.name}: {part} of {self.stage.name}"
+        if fields is None:
+            raise ModelError(f"{where} must return a NamedTuple of numbers, got {value!r}")
+        for name in fields:
+            if whole is not None and name not in whole._fields:
+                raise ModelError(
+                    f"{where} returns the unknown field {name!r}{suggestion(name, whole._fields)}"
+                )
+        self.types[part] = type(value)
+        return value
+
+    def number(self, part: str, *arguments: Any) -> None:
+        """Check that a formula gives a number."""
+        value = self._call(part, *arguments)
+        if not isinstance(value, int | float):
+            raise ModelError(
+                f"model {self.model.name}: {part} of {self.stage.name} must return a number, "
+                f"got {value!r}"
+            )

@@ -1,0 +1,134 @@
+"""Calls of a population's formulas as source text, with every field named.
+
+A field that a formula does not read is passed as 0.0: loads that are dropped only after inlining
+took two thirds of the time to compile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from fastalliance.library.population import Population
+
+_NOTHING: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class StageFields:
+    """Names of what a stage's formulas return; empty where it has no such formula."""
+
+    member: tuple[str, ...] = ()
+    sums: tuple[str, ...] = ()
+    industry: tuple[str, ...] = ()
+    alliance: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PopulationFields:
+    """Everything that the driver spells out.
+
+    Attributes
+    ----------
+    population : Population
+    parameters : tuple of str
+        With the sizes, and then the flags.
+    constants, states, recorded : tuple of str
+    n_outputs : int
+    stages : mapping of str to StageFields
+    reads : mapping of str to frozenset of str or None
+        Fields that a formula reads; None: maybe all.
+    has_prepare, has_finished, has_network : bool
+    literals : mapping of str to str
+    lanes : int
+    """
+
+    population: Population
+    parameters: tuple[str, ...]
+    constants: tuple[str, ...]
+    states: tuple[str, ...]
+    recorded: tuple[str, ...]
+    n_outputs: int
+    stages: Mapping[str, StageFields]
+    reads: Mapping[str, frozenset[str] | None]
+    has_prepare: bool
+    has_finished: bool
+    has_network: bool
+    literals: Mapping[str, str]
+    lanes: int
+
+
+class Calls:
+    """Renders calls; lanes are indexed by ``lane``, a member's fields lie in ``row``."""
+
+    def __init__(self, fields: PopulationFields) -> None:
+        self.fields = fields
+        self.member_fields: tuple[str, ...] = fields.population.member._fields
+        self.industry_fields: tuple[str, ...] = fields.population.industry._fields
+        ties = fields.population.ties
+        without = ties is not None and not fields.has_network
+        self.absent = (ties.received, ties.degree) if without and ties is not None else ()
+
+    def __call__(
+        self,
+        name: str,
+        *arguments: str,
+        member: str = "0",
+        changed: Mapping[str, str] = _NOTHING,
+        sums: str = "whole",
+    ) -> str:
+        """Return the text of a call.
+
+        Parameters
+        ----------
+        name : str
+            The formula's name in the driver.
+        *arguments : str
+            m, g, s, p, stream, sums, at: in the formula's order.
+        member : str
+            Index of the member, for `at`.
+        changed : mapping of str to str
+            Texts that stand for fields of the member.
+        sums : str
+            Prefix of the arrays of sums.
+        """
+        found: dict[str, Callable[[], str]] = {
+            "m": lambda: self._member(name, changed),
+            "g": lambda: self._tuple(name, "Industry", self.industry_fields, "g_{}[lane]"),
+            "s": lambda: self._tuple(name, "State", self.fields.states, "s_{}[lane]"),
+            "p": lambda: self._constants(name),
+            "stream": lambda: "Stream(key0, key1, id_low[lane], id_high[lane])",
+            "sums": lambda: self._sums(name, sums),
+            "at": lambda: f"At({member}, k, t, dt)",
+        }
+        return f"{name}({', '.join(found[argument]() for argument in arguments)})"
+
+    def _reads(self, name: str, field: str) -> bool:
+        reads = self.fields.reads[name]
+        return reads is None or field in reads
+
+    def _tuple(self, name: str, kind: str, fields: Iterable[str], text: str) -> str:
+        values = (text.format(f) if self._reads(name, f) else "0.0" for f in fields)
+        return f"{kind}({', '.join(values)})"
+
+    def _constants(self, name: str) -> str:
+        literals = self.fields.literals
+        values = (
+            literals.get(f, f"p_{f}[lane]") if self._reads(name, f) else "0.0"
+            for f in self.fields.constants
+        )
+        return f"Constants({', '.join(values)})"
+
+    def _member(self, name: str, changed: Mapping[str, str]) -> str:
+        values = (
+            changed.get(f, f"row[{i}, lane]")
+            if self._reads(name, f) and f not in self.absent
+            else "0.0"
+            for i, f in enumerate(self.member_fields)
+        )
+        return f"Member({', '.join(values)})"
+
+    def _sums(self, name: str, prefix: str) -> str:
+        stage = name.rsplit("_", 1)[0]
+        n_sums = len(self.fields.stages[stage].sums)
+        return f"{stage}_Sums({', '.join(f'{prefix}_{i}[lane]' for i in range(n_sums))})"
