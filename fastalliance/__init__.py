@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fastalliance.analysis.survival import survival
     from fastalliance.engine.check import check_model
     from fastalliance.errors import (
         ConfigError,
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
         ParameterError,
         StoreError,
     )
-    from fastalliance.library.model import Caution, Model
+    from fastalliance.library.model import Caution, Model, Requirement
     from fastalliance.outputs import Output, Ratio
     from fastalliance.parameters import Parameter
     from fastalliance.study.catalogue import model, models
@@ -42,6 +43,7 @@ _HOME = {
     "Parameter": "parameters",
     "ParameterError": "errors",
     "Ratio": "outputs",
+    "Requirement": "library.model",
     "StoreError": "errors",
     "Study": "study.study",
     "check_model": "engine.check",
@@ -51,6 +53,7 @@ _HOME = {
     "open": "study.opening",
     "sample": "study.design",
     "simulate": "study.simulate",
+    "survival": "analysis.survival",
     "table": "study.design",
 }
 
@@ -65,6 +68,7 @@ __all__ = [
     "Parameter",
     "ParameterError",
     "Ratio",
+    "Requirement",
     "StoreError",
     "Study",
     "check_model",
@@ -74,6 +78,7 @@ __all__ = [
     "open",
     "sample",
     "simulate",
+    "survival",
     "table",
 ]
 

@@ -2,7 +2,8 @@
 
 A tidy table has one row per design point (or per point and kept replicate) in C order of the
 design, one column per varied parameter and per statistic; quantiles are columns such as
-``joint_value_quantile_0.05``, choices and categories are named, and what is missing is empty.
+``joint_value_quantile_0.05``, choices and categories are named, and what is missing is empty. An
+event table has one row per alliance, member and period at risk (`fastalliance.analysis.events`).
 Units and provenance lie in Parquet's metadata, and beside a CSV in ``<name>.csv.json``.
 """
 
@@ -11,20 +12,21 @@ from __future__ import annotations
 import contextlib
 import csv
 import importlib.util
-import itertools
 import json
-import math
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from fastalliance.analysis import names_of_codes
+from fastalliance.analysis.events import EventTable
+from fastalliance.analysis.exposure import Neighbours
+from fastalliance.analysis.regions import regions
 from fastalliance.errors import ConfigError, DesignError, FastAllianceError
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ def export(
     path: str | os.PathLike[str],
     *,
     replicates: bool = False,
+    events: bool = False,
+    neighbours: Neighbours | None = None,
     overwrite: bool = False,
 ) -> list[Path]:
     """Write a result for other programs.
@@ -58,6 +62,10 @@ def export(
         Ends in ``.nc`` (everything, as it is), ``.parquet`` or ``.csv`` (a tidy table).
     replicates : bool
         A table of the kept replicates, one row per point and replicate, instead of the statistics.
+    events : bool
+        The person-period table of an exit model's members instead, written as it is computed.
+    neighbours : Neighbours, optional
+        For `events`: the graphs that tie the members, where a network is part of the model.
     overwrite : bool
         Replace an existing file.
 
@@ -85,14 +93,20 @@ def export(
     ...     print(len(table.read_text().splitlines()))
     3
     """
-    target = check_target(path, overwrite=overwrite)
+    target = check_target(path, overwrite=overwrite, events=events)
+    if events and replicates:
+        raise ConfigError("an export is a table of replicates or of events, not both")
     if target.suffix == ".nc":
         if replicates:
             raise ConfigError("a NetCDF file holds replicates and statistics alike; leave that out")
         with _replacing(target) as file:
             _write_netcdf(ds, file)
         return [target]
-    table = _Table.of(ds, replicates=replicates)
+    table: _Rows
+    if events:
+        table = EventTable.of(ds, neighbours=neighbours)
+    else:
+        table = _Table.of(ds, replicates=replicates)
     if target.suffix == ".parquet":
         with _replacing(target) as file:
             _write_parquet(table, ds.attrs, file)
@@ -104,7 +118,9 @@ def export(
     return [target, about]
 
 
-def check_target(path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+def check_target(
+    path: str | os.PathLike[str], *, overwrite: bool = False, events: bool = False
+) -> Path:
     """Return `path` if a result can be exported under that name.
 
     Raises
@@ -117,6 +133,10 @@ def check_target(path: str | os.PathLike[str], *, overwrite: bool = False) -> Pa
     if target.suffix not in SUFFIXES:
         got = f"{target.suffix!r} in {str(target)!r}" if target.suffix else repr(str(target))
         raise ConfigError(f"an export's file name must end in {', '.join(SUFFIXES)}, got {got}")
+    if events and target.suffix == ".nc":
+        raise ConfigError(
+            f"events are a table: its file name must end in .parquet or .csv, got {str(target)!r}"
+        )
     missing = [name for name in _NEEDS[target.suffix] if importlib.util.find_spec(name) is None]
     if missing:
         raise ConfigError(
@@ -153,6 +173,27 @@ def _replacing(target: Path) -> Iterator[Path]:
             temporary.unlink()
 
 
+class _Described(Protocol):
+    """A column of any table: its name, type, attributes, and names of codes or none."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def attrs(self) -> Mapping[str, Any]: ...
+    @property
+    def names(self) -> Mapping[float, str]: ...
+
+
+class _Rows(Protocol):
+    """A table that is written: its columns, and their cells some rows at a time."""
+
+    @property
+    def columns(self) -> Sequence[_Described]: ...
+    def parts(self) -> Iterator[list[Cells]]: ...
+
+
 @dataclass(frozen=True)
 class _Column:
     """A column of a tidy table.
@@ -169,6 +210,16 @@ class _Column:
     name: str
     variable: xr.DataArray
     names: Mapping[float, str]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values."""
+        return np.dtype(self.variable.dtype)
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """Unit, long name, description."""
+        return {str(key): value for key, value in self.variable.attrs.items()}
 
     def cells(self, dims: Sequence[str], region: Sequence[slice], shape: Sequence[int]) -> Cells:
         """Return the values in a region of the table's dimensions, one per row."""
@@ -212,7 +263,7 @@ class _Table:
 
     def parts(self) -> Iterator[list[Cells]]:
         """Yield the columns' cells, so many rows at a time as memory should hold."""
-        for region in _regions(self.shape, _MAX_ROWS):
+        for region in regions(self.shape, _MAX_ROWS):
             shape = tuple(
                 len(range(*s.indices(n))) for s, n in zip(region, self.shape, strict=True)
             )
@@ -243,21 +294,7 @@ def _replicates(ds: xr.Dataset, dims: tuple[str, ...]) -> list[tuple[str, xr.Dat
     return found
 
 
-def _regions(shape: tuple[int, ...], max_rows: int) -> Iterator[tuple[slice, ...]]:
-    """Yield regions of up to `max_rows` cells that follow one another in C order."""
-    if not shape:
-        yield ()
-        return
-    axis = next(i for i in range(len(shape)) if math.prod(shape[i + 1 :]) <= max_rows)
-    step = max_rows // math.prod(shape[axis + 1 :])
-    rest = tuple(slice(0, n) for n in shape[axis + 1 :])
-    for head in itertools.product(*(range(n) for n in shape[:axis])):
-        before = tuple(slice(i, i + 1) for i in head)
-        for low in range(0, shape[axis], step):
-            yield (*before, slice(low, min(low + step, shape[axis])), *rest)
-
-
-def _write_csv(table: _Table, path: Path) -> None:
+def _write_csv(table: _Rows, path: Path) -> None:
     with path.open("x", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([column.name for column in table.columns])
@@ -267,33 +304,33 @@ def _write_csv(table: _Table, path: Path) -> None:
             writer.writerows(zip(*columns, strict=True))
 
 
-def _text_of(column: _Column) -> Callable[[float], str]:
+def _text_of(column: _Described) -> Callable[[float], str]:
     """Return how a column's cells are written: names, or the shortest text of the same number."""
     names = column.names
 
     def text(value: float) -> str:
         if value != value:
             return ""
-        return names[value] if names else repr(value).removesuffix(".0")
+        return names.get(value) or repr(value).removesuffix(".0")
 
     return text
 
 
-def _write_about(table: _Table, attrs: Mapping[str, Any], path: Path) -> None:
-    columns = {column.name: dict(column.variable.attrs) for column in table.columns}
+def _write_about(table: _Rows, attrs: Mapping[str, Any], path: Path) -> None:
+    columns = {column.name: dict(column.attrs) for column in table.columns}
     about = {"columns": columns, "attributes": dict(attrs)}
     path.write_text(json.dumps(about, indent=1, default=_plain) + "\n", encoding="utf-8")
 
 
-def _write_parquet(table: _Table, attrs: Mapping[str, Any], path: Path) -> None:
+def _write_parquet(table: _Rows, attrs: Mapping[str, Any], path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     fields = [
         pa.field(
             column.name,
-            pa.string() if column.names else pa.from_numpy_dtype(column.variable.dtype),
-            metadata={str(k): _as_text(v) for k, v in column.variable.attrs.items()},
+            pa.string() if column.names else pa.from_numpy_dtype(column.dtype),
+            metadata={str(k): _as_text(v) for k, v in column.attrs.items()},
         )
         for column in table.columns
     ]
@@ -308,10 +345,13 @@ def _write_parquet(table: _Table, attrs: Mapping[str, Any], path: Path) -> None:
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
 
 
-def _named(column: _Column, cells: Cells) -> Cells | list[str | None]:
+def _named(column: _Described, cells: Cells) -> Cells | npt.NDArray[np.object_]:
+    """Return the cells, codes replaced by their names: one text per code, not one per row."""
     if not column.names:
         return cells
-    return [column.names.get(code) for code in cells.tolist()]
+    codes, positions = np.unique(cells, return_inverse=True)
+    text = _text_of(column)
+    return np.array([text(code) or None for code in codes.tolist()], dtype=object)[positions]
 
 
 def _write_netcdf(ds: xr.Dataset, path: Path) -> None:

@@ -225,8 +225,16 @@ def _add_drawing(command: argparse.ArgumentParser) -> None:
 
 def _add_store_commands(add: Add) -> None:
     add("status", "show what a store holds and lacks").add_argument("store", metavar="STORE")
-    plot = add("plot", "draw a stored result: probabilities, maps, tipping thresholds")
+    plot = add("plot", "draw a stored result: probabilities, maps, thresholds, cascades of exits")
     plot.add_argument("store", metavar="STORE")
+    plot.add_argument(
+        "--kind",
+        metavar="KIND",
+        help="map, curves, survival (of members) or sizes (of cascades); by default map or curves",
+    )
+    plot.add_argument(
+        "--by", metavar="GROUP", help="of survival: a curve for each industry or centrality decile"
+    )
     plot.add_argument("--output", metavar="NAME", action="append", help="what to draw; repeatable")
     plot.add_argument(
         "--at",
@@ -244,6 +252,11 @@ def _add_store_commands(add: Add) -> None:
     export.add_argument("--to", metavar="FILE", required=True, help=".nc, .parquet or .csv")
     export.add_argument(
         "--replicates", action="store_true", help="a table of the kept replicates, a row each"
+    )
+    export.add_argument(
+        "--events",
+        action="store_true",
+        help="the person-period table of members' exits: a row for each period at risk",
     )
     export.add_argument("--overwrite", action="store_true", help="replace the file if it exists")
 

@@ -65,9 +65,7 @@ def rebuild(url: str, model: Model | None) -> Study:
     return Study(chosen, design=_design(handle), **fields)
 
 
-def _structure(
-    handle: StoreHandle, model: Model, structure: dict[str, Any]
-) -> dict[str, Any]:
+def _structure(handle: StoreHandle, model: Model, structure: dict[str, Any]) -> dict[str, Any]:
     """Return the structure with the stored arrays and networks in the places of their digests."""
     sizes = {size.name for size in model.structure}
     given = {name: value for name, value in structure.items() if name not in sizes}

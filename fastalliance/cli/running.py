@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
         _check_drawable(study, options.plot)
     store = options.store if options.store is None else _checked_store(study, options.store)
     threads = thread_count(options.threads or study.configuration.execution.threads)
-    watch = Watch(make_progress(not options.quiet))
+    watch = Watch(make_progress(not options.quiet, study.unit))
     began = time.monotonic()
     ds = study.run(
         store=store,
@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
 
 @dataclass
 class Watch:
-    """Passes a run's progress on and remembers how much work it did, in instance-steps."""
+    """Passes a run's progress on and remembers how much work it did, in steps."""
 
     shown: ProgressLike
     total: int = 0
@@ -69,7 +69,7 @@ class Watch:
     wall_seconds: float = 0.0  # of the whole run, compilation included
 
     def start(self, total: int, done: int) -> None:
-        """Begin with `done` of `total` instance-steps done in earlier runs."""
+        """Begin with `done` of `total` steps done in earlier runs."""
         self.total, self.found = total, done
         self.shown.start(total, done)
 
@@ -79,7 +79,7 @@ class Watch:
         self.shown.begin()
 
     def advance(self, steps: int) -> None:
-        """Add instance-steps that were just done."""
+        """Add steps that were just done."""
         self.computed += steps
         self.shown.advance(steps)
 

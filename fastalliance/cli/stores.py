@@ -46,7 +46,8 @@ def plot(options: argparse.Namespace) -> int:
     store = options.store.rstrip("/")
     ds = open_store(store)
     path = options.to or str(_named(Path(store)).with_suffix(".png"))
-    plot_study(ds, output=options.output, at=_selection(options.at), path=path)
+    at = _selection(options.at)
+    plot_study(ds, kind=options.kind, output=options.output, by=options.by, at=at, path=path)
     print_line(f"picture: {path}")
     return DONE
 
@@ -58,9 +59,17 @@ def export(options: argparse.Namespace) -> int:
     from fastalliance.export import export as write
     from fastalliance.study.opening import open as open_store
 
-    check_target(options.to, overwrite=options.overwrite)
+    if options.events and options.replicates:
+        raise UsageError("give --events or --replicates: they are different tables")
+    check_target(options.to, overwrite=options.overwrite, events=options.events)
     ds = open_store(options.store)
-    paths = write(ds, options.to, replicates=options.replicates, overwrite=options.overwrite)
+    paths = write(
+        ds,
+        options.to,
+        replicates=options.replicates,
+        events=options.events,
+        overwrite=options.overwrite,
+    )
     for path in paths:
         print_line(f"wrote {path}")
     return DONE

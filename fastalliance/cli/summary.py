@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastalliance.analysis import FLAGS, crossing_along, names_of_codes
+from fastalliance.cli.comparison import show_comparison, spread
 from fastalliance.cli.console import Column, counted, number, print_line, show_pairs, show_table
 from fastalliance.plotting.schema import (
     default_output,
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from fastalliance.study.study import Study
 
 _MAX_REAL_OUTPUTS = 4
-_MAX_THRESHOLDS = 11
 _NO_CROSSING = {
     "always": "none, at least 1/2 everywhere",
     "never": "none, below 1/2 everywhere",
@@ -55,7 +55,7 @@ def show_summary(ds: xr.Dataset, study: Study, watch: Watch, threads: int) -> No
     threads : int
         Threads of the run.
     """
-    show_pairs([*_size(study), *_speed(watch, threads)])
+    show_pairs([*_size(study), *_speed(watch, threads, study.unit)])
     invalid = ds["n_invalid"].values
     if invalid.any():
         print_line(
@@ -83,29 +83,37 @@ def _size(study: Study) -> list[tuple[str, str]]:
         ("model", study.model.name),
         ("design points", f"{design.n_points:,}" + (f" ({axes})" if axes else "")),
         ("replicates per point", f"{study.replicates:,}"),
-        ("instances", f"{n_instances:,} of {study.n_steps:,} steps"),
+        ("instances", f"{n_instances:,} of {study.n_steps:,} steps{_members(study)}"),
     ]
 
 
-def _speed(watch: Watch, threads: int) -> list[tuple[str, str]]:
+def _members(study: Study) -> str:
+    if study.model.population is None:
+        return ""
+    most = "up to " if "members" in study.coordinates else ""
+    return f" of {most}{study.most_members:,} members"
+
+
+def _speed(watch: Watch, threads: int, unit: str) -> list[tuple[str, str]]:
     if not watch.total:
         return [("computed", "nothing, the store was complete")]
     rows = []
     if watch.found:
         rows.append(("already in the store", f"{watch.found / watch.total:.1%}"))
     rate = watch.computed / max(watch.seconds, 1e-9) / 1e6
-    rows.append(("speed", f"{rate:,.0f} M instance-steps/s on {counted(threads, 'thread')}"))
+    rows.append(("speed", f"{rate:,.0f} M {unit}/s on {counted(threads, 'thread')}"))
     rows.append(("wall time", f"{watch.wall_seconds:,.1f} s"))
     return rows
 
 
 def _outputs_shown(ds: xr.Dataset, study: Study) -> list[str]:
-    """Return the 0/1 outputs and the first others, those with a unit first."""
+    """Return the 0/1 outputs and the first others, counts and times last."""
     declared = [output.name for output in study.model.output_variables]
+    late = {o.name for o in study.model.output_variables if o.kind in ("count", "time")}
     names = sorted(output_names(ds), key=lambda n: declared.index(n) if n in declared else 1e9)
     binary = [name for name in names if is_binary(ds, name)]
     others = [name for name in names if name not in binary]
-    others.sort(key=lambda name: _unit(ds, name) == "1")
+    others.sort(key=lambda name: (name in late, _unit(ds, name) == "1"))
     return binary + others[:_MAX_REAL_OUTPUTS]
 
 
@@ -161,8 +169,9 @@ def _show_thresholds(ds: xr.Dataset, study: Study) -> None:
     axes = [axis for axis, size in zip(design.dims, design.shape, strict=True) if size > 1]
     if design.kind != "grid" or not is_binary(ds, output) or not 1 <= len(axes) <= 2:
         return
-    if names_of_codes(ds[axes[0]]):
-        return  # between two choices there is nothing
+    if names_of_codes(ds[axes[0]]):  # between two choices there is nothing
+        show_comparison(ds.squeeze([d for d in design.dims if d not in axes]), output, axes)
+        return
     found = crossing_along(ds.squeeze([d for d in design.dims if d not in axes]), output, axes[0])
     digits = _digits(study.coordinates[axes[0]])
     print_line()
@@ -177,7 +186,7 @@ def _show_thresholds(ds: xr.Dataset, study: Study) -> None:
             names.get(values[i]) or number(values[i]),
             *_threshold(found.isel({second: i}), digits),
         )
-        for i in _spread(found.sizes[second])
+        for i in spread(found.sizes[second])
     ]
     columns = (Column(second, right=True), Column(axes[0]), Column("95 % interval"))
     show_table(columns, rows, f"P({output}) crosses 1/2 at")
@@ -206,9 +215,3 @@ def _digits(axis: npt.NDArray[np.float64]) -> int:
     """Return how many decimals show a hundredth of an axis' smallest step."""
     step = float(np.diff(np.sort(axis)).min())
     return max(2 - math.floor(round(math.log10(step), 6)), 0)
-
-
-def _spread(n: int) -> list[int]:
-    """Return up to about ten of n indices, evenly spread, both ends among them."""
-    stride = max(-(-(n - 1) // (_MAX_THRESHOLDS - 1)), 1)
-    return sorted({*range(0, n, stride), n - 1})

@@ -12,6 +12,7 @@ import numpy as np
 
 from fastalliance import library
 from fastalliance.engine.formulas import uses_global_random
+from fastalliance.engine.interpreted_population import run_population
 from fastalliance.engine.population import stage_fields
 from fastalliance.errors import ModelError, ParameterError, suggestion
 from fastalliance.kernels.interpret import interpreted
@@ -129,6 +130,8 @@ def run_interpreted(
     model: Model, parameters: Any, seed: int, instance: int, dt: float, n_steps: int
 ) -> tuple[float, ...]:
     """Return the outputs of one replicate, run in pure Python."""
+    if model.population is not None:
+        return run_population(model, parameters, seed, instance, dt, n_steps)
     formulas = {name: interpreted(function) for name, function in model.formulas().items()}
     stream = Stream(
         seed & 0xFFFFFFFF, seed >> 32, instance & 0xFFFFFFFF, (instance >> 32) & 0xFFFFFF

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import fastalliance.kernels as kernels
-from fastalliance.kernels.accelerate import inline
+from fastalliance.kernels.accelerate import inline_only
 from fastalliance.library.definition import place
 
 Function = Callable[..., Any]
@@ -42,7 +42,7 @@ def compiled(function: Function, tag: str, seen: dict[Any, Any] | None = None) -
     if function not in seen:
         names = dict(function.__globals__)
         clone = _clone(function, names, tag)
-        seen[function] = inline(clone)
+        seen[function] = inline_only(clone)
         for name in _globals(function.__code__):
             if name in names:
                 names[name] = _ready(names[name], function.__code__, tag, seen)

@@ -25,6 +25,13 @@ def lanes(members: int, has_network: bool) -> int:
     return 1 if has_network or members > WIDE_MEMBERS else LANES
 
 
+def block_bytes(model: Model, members: int, has_network: bool) -> int:
+    """Return the memory of one thread's block of populations."""
+    n_values = len(_population(model).member._fields) + 2  # scores, keys
+    network = 3 * 8 * members if has_network else 0
+    return 8 * members * lanes(members, has_network) * n_values + network
+
+
 def population_fields(
     model: Model, literals: Mapping[str, str], constants: tuple[str, ...], n_lanes: int
 ) -> PopulationFields:

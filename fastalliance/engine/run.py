@@ -121,8 +121,8 @@ def run_points(
     return blocks[0] if len(blocks) == 1 else _joined(blocks)
 
 
-def _sizes(model: Model, points: Floats) -> tuple[int, ...]:
-    return tuple(int(size) for size in points[0, len(model.parameters) :])
+def _sizes(model: Model, points: Floats) -> tuple[float, ...]:
+    return tuple(points[0, len(model.parameters) :].tolist())
 
 
 def _runs(sizes: Floats) -> list[tuple[int, int]]:
@@ -162,7 +162,7 @@ class _Call:
         kept = None
         if model.population is not None:
             n_kept = len(model.population.output_variables) if self.keep_members else 0
-            kept = np.empty((n_kept, *shape, _sizes(model, points)[0] if n_kept else 0))
+            kept = np.empty((n_kept, *shape, int(_sizes(model, points)[0]) if n_kept else 0))
             given = [structure.inputs, structure.first_neighbours, structure.neighbours]
             arguments = [arguments[0], *given, *arguments[1:], kept]
         run = driver(model, literals(model, points, structure))

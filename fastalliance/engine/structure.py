@@ -42,9 +42,9 @@ class Structure:
 NOTHING = Structure(
     np.empty((0, 1, 0)), (), np.zeros((1, 1), dtype=np.int64), np.empty(0, dtype=np.int64)
 )
-Structures = Callable[[tuple[int, ...]], Structure]  # of the sizes, in the model's order
+Structures = Callable[[tuple[float, ...]], Structure]  # of the sizes, in the model's order
 
 
-def nothing_given(sizes: tuple[int, ...]) -> Structure:
+def nothing_given(sizes: tuple[float, ...]) -> Structure:
     """Return the structure of a population that is given nothing."""
     return NOTHING

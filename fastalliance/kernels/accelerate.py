@@ -11,3 +11,8 @@ from __future__ import annotations
 import numba
 
 inline = numba.njit(forceinline=True, error_model="numpy")
+
+# of a model's formulas, which nothing but a driver calls: a sixth less time to compile a driver
+inline_only = numba.njit(
+    forceinline=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True
+)

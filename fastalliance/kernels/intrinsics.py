@@ -130,7 +130,7 @@ def _python_fma(a: float, b: float, c: float) -> float:
 
 
 def _python_float_bits(x: float) -> int:
-    return int(struct.unpack("<Q", struct.pack("<d", x))[0])
+    return int(struct.unpack("<q", struct.pack("<d", x))[0])
 
 
 def _python_bits_float(bits: int) -> float:

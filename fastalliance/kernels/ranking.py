@@ -6,8 +6,6 @@ no sorting, no scratch beyond the keys, and counting vectorises.
 
 from __future__ import annotations
 
-import math
-
 import numba
 import numpy as np
 
@@ -17,47 +15,7 @@ _NOT_ELIGIBLE = -(2**63)
 _MAGNITUDE = 0x7FFFFFFFFFFFFFFF
 
 
-@numba.njit(nogil=True, error_model="numpy")
-def _key(score):
-    """Return an integer that is ordered as the score is; the least one where it is -inf or NaN."""
-    if not score > -math.inf:
-        return _NOT_ELIGIBLE
-    bits = float_bits(score + 0.0)  # +0.0 for -0.0
-    return bits if bits >= 0 else bits ^ _MAGNITUDE
-
-
-@numba.njit(nogil=True, error_model="numpy")
-def _count_from(keys, least):
-    number = 0
-    for i in range(keys.size):
-        number += 1 if keys[i] >= least else 0
-    return number
-
-
-@numba.njit(nogil=True, error_model="numpy")
-def _threshold(keys, wanted):
-    """Return a key that at least `wanted` reach and fewer exceed; else the least eligible one."""
-    low, high = _MAGNITUDE, _NOT_ELIGIBLE
-    for i in range(keys.size):
-        if keys[i] != _NOT_ELIGIBLE:
-            low = min(low, keys[i])
-            high = max(high, keys[i])
-    if low >= high:
-        return low
-    high += 1
-    while high != low + 1:
-        middle = (low >> 1) + (high >> 1) + (low & high & 1)
-        number = _count_from(keys, middle)
-        if number == wanted:
-            return middle
-        if number > wanted:
-            low = middle
-        else:
-            high = middle
-    return low
-
-
-@numba.njit(nogil=True, error_model="numpy")
+@numba.njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True)
 def mark_highest(scores, wanted, members, field):
     """Set a field of the members of highest score to 1.0 and of all others to 0.0.
 
@@ -71,15 +29,33 @@ def mark_highest(scores, wanted, members, field):
     field : int
         Of equal scores, members of lower index come first.
     """
-    keys = np.empty(scores.shape[1], np.int64)
+    n_members = scores.shape[1]
+    keys = np.empty(n_members, np.int64)
     for lane in range(scores.shape[0]):
-        for i in range(keys.size):
-            keys[i] = _key(scores[lane, i])
-        threshold = _threshold(keys, wanted[lane])
+        low, high = _MAGNITUDE, _NOT_ELIGIBLE
+        for i in range(n_members):
+            score = scores[lane, i] + 0.0  # +0.0 for -0.0
+            bits = float_bits(score)
+            ordered = bits if bits >= 0 else bits ^ _MAGNITUDE
+            keys[i] = ordered if score > -np.inf else _NOT_ELIGIBLE
+            low = ordered if score > -np.inf and ordered < low else low
+            high = ordered if score > -np.inf and ordered > high else high
+        high += 1  # from now on at least `wanted` keys, or all eligible ones, reach low; none high
+        while low < _MAGNITUDE and high != low + 1:
+            middle = (low >> 1) + (high >> 1) + (low & high & 1)
+            number = 0
+            for i in range(n_members):
+                number += 1 if keys[i] >= middle else 0
+            if number >= wanted[lane]:
+                low = middle
+            else:
+                high = middle
+            if number == wanted[lane]:
+                break
         left = wanted[lane]
-        for i in range(keys.size):
-            left -= 1 if keys[i] > threshold else 0
-        for i in range(keys.size):
-            tied = keys[i] == threshold and threshold != _NOT_ELIGIBLE and left > 0
+        for i in range(n_members):
+            left -= 1 if keys[i] > low else 0
+        for i in range(n_members):
+            tied = keys[i] == low and low < _MAGNITUDE and left > 0
             left -= 1 if tied else 0
-            members[i, field, lane] = 1.0 if tied or keys[i] > threshold else 0.0
+            members[i, field, lane] = 1.0 if tied or keys[i] > low else 0.0

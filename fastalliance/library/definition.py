@@ -49,7 +49,7 @@ def check_definition(model: Model) -> None:
             raise ModelError(f"{where}: {name} must be a positive number, got {number!r}")
     for field, kind in _KINDS.items():
         _check_kinds(where, field, getattr(model, field), kind)
-    for size in model.structure:
+    for size in model.structure if model.population is None else ():
         if size.kind != "integer":
             raise ModelError(
                 f"{where}: the size {size.name} in structure must be of kind 'integer'"
@@ -84,9 +84,9 @@ _STAGE_ARGUMENTS = {
 
 def check_population(where: str, model: Model, population: Population) -> None:
     """Raise ModelError where a stage, a field or a size of a population is missing or wrong."""
-    sizes = [size.name for size in model.structure]
-    if sizes != ["members", "industries"]:
-        raise ModelError(f"{where}: structure of a population must be members, industries")
+    sizes = [size.name for size in model.structure if size.kind == "integer"]
+    if [size.name for size in model.structure[:2]] != ["members", "industries"] or len(sizes) < 2:
+        raise ModelError(f"{where}: structure of a population must begin with members, industries")
     fields = getattr(population.member, "_fields", ())
     used = [entry.field for entry in population.inputs]
     used += [stage.field for stage in population.stages if isinstance(stage, Select)]

@@ -87,6 +87,12 @@ STRUCTURE = (
         kind="integer",
         description="industries; member i is in industry floor(i industries / members)",
     ),
+    nonnegative(
+        "mean_degree",
+        0.0,
+        "1",
+        "mean number of neighbours in a network of kind erdos_renyi; 0: as its recipe says",
+    ),
 )
 
 

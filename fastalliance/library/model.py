@@ -110,7 +110,8 @@ class Model:
         Sizes, of kind "integer": whole numbers that a study gives as ``structure={...}`` and that
         may be axes of a design. Formulas see them in ``p`` as constants of the compiled kernel,
         so that ``for i in range(p.members)`` unrolls; a field of the same name that `prepare`
-        returns stays one.
+        returns stays one. Those of a population are not compiled in, and may be real where its
+        networks depend on them.
     switches : mapping of str to str
         Parameters whose value 0 switches a feature off, each with the field of ``p`` (of
         `prepare`'s result, where there is one) that is 0 then. Where the parameter is 0 in all of
@@ -210,7 +211,10 @@ class Model:
 
     def defaults(self) -> Any:
         """Return the default values as the tuple that formulas see as ``p``."""
-        sizes = [int(p.check(p.default, p.name)) for p in self.structure]
+        sizes = [p.check(p.default, p.name) for p in self.structure]
+        sizes = [
+            int(v) if p.kind == "integer" else v for p, v in zip(self.structure, sizes, strict=True)
+        ]
         flags = [0.0] * (len(self.given._fields) - len(self.inputs))  # type: ignore[attr-defined]
         return self.given(*(p.check(p.default, p.name) for p in self.parameters), *sizes, *flags)
 
@@ -224,10 +228,11 @@ class Model:
         """
         return self._resolve(self.parameters, values, "parameters", "parameter")
 
-    def resolve_structure(self, values: Mapping[str, object]) -> dict[str, int]:
+    def resolve_structure(self, values: Mapping[str, object]) -> dict[str, float]:
         """Return all sizes: `values` where given, else the defaults; raises as `resolve`."""
         sizes = self._resolve(self.structure, values, "structure", "structural input")
-        return {name: int(size) for name, size in sizes.items()}
+        whole = {size.name for size in self.structure if size.kind == "integer"}
+        return {name: int(size) if name in whole else size for name, size in sizes.items()}
 
     def _resolve(
         self, among: Sequence[Parameter], values: Mapping[str, object], where: str, kind: str

@@ -16,6 +16,8 @@ from fastalliance.plotting.schema import FloatArray, as_array
 if TYPE_CHECKING:
     import xarray as xr
 
+_MAX_TICKS = 7  # up to as many values, each has its own
+
 Scale = Literal["linear", "log", "index"]
 
 
@@ -68,6 +70,12 @@ class Axis:
             step = -(-self.values.size // 10)
             texts = [self.names.get(v, _number(v)) for v in self.values[::step].tolist()]
             axis.set_ticks(self.positions[::step], labels=texts)
+        elif self.scale == "linear" and self._is_short_and_even():
+            axis.set_ticks(self.positions)
+
+    def _is_short_and_even(self) -> bool:
+        steps = np.diff(self.values)
+        return 1 < self.values.size <= _MAX_TICKS and np.allclose(steps, steps[0])
 
 
 def axis_of(ds: xr.Dataset, dim: str) -> Axis:

@@ -17,10 +17,14 @@ from fastalliance.plotting.schema import FloatArray, estimate_name, is_binary
 if TYPE_CHECKING:
     import xarray as xr
 
-# Both are perceptually uniform and readable for the colour-blind; two, so that nobody takes the
+# All are perceptually uniform and readable for the colour-blind; two, so that nobody takes the
 # second panel's values for probabilities.
 PROBABILITY_MAP = "viridis"
 VALUE_MAP = "cividis"
+# What nobody wants is the darker, the more of it there is.
+LOSS_MAP = "magma_r"
+LOSS_VALUE_MAP = "cividis_r"
+LOSSES = frozenset({"collapsed", "dissolved", "exits", "exit_share", "cascade_share"})
 
 
 def colour_scale(ds: xr.Dataset, output: str, values: FloatArray) -> Normalize:
@@ -34,6 +38,8 @@ def colour_scale(ds: xr.Dataset, output: str, values: FloatArray) -> Normalize:
 
 def colour_map(ds: xr.Dataset, output: str) -> str:
     """Return the name of the colour map of an output."""
+    if output in LOSSES:
+        return LOSS_MAP if is_binary(ds, output) else LOSS_VALUE_MAP
     return PROBABILITY_MAP if is_binary(ds, output) else VALUE_MAP
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
+from fastalliance.analysis import names_of_codes
 from fastalliance.analysis.crossing import LEVEL, Crossing, tipping_crossing
 from fastalliance.plotting.axes import Axis, axis_of
 from fastalliance.plotting.figure import (
     BLUE,
+    DISTINCT,
     GREY,
     LABEL_SIZE,
     ORANGE,
@@ -33,8 +37,10 @@ from fastalliance.plotting.schema import (
 if TYPE_CHECKING:
     import xarray as xr
 
-# Up to this many values of a grid's shorter axis are drawn as curves, more as a map.
+# Up to this many values of a grid's shorter axis are drawn as curves, more as a map; and this many
+# where curves are asked for.
 MAX_FAMILY = 5
+MAX_CURVES = 10
 # Beyond this many points the markers merge into the line.
 _MARKED = 40
 
@@ -65,22 +71,34 @@ def draw_family(ax: Axes, ds: xr.Dataset, output: str, dim: str, family: str) ->
     """Draw one curve along `dim` for every value of the short axis `family`."""
     axis = axis_of(ds, dim)
     _dress(ax, ds, output, axis)
-    n_curves = ds.sizes[family]
-    colours = mpl.colormaps["viridis"](np.linspace(0.0, 0.85, n_curves))
-    for i in range(n_curves):
-        member = ds.isel({family: i})
+    members = [ds.isel({family: i}) for i in range(ds.sizes[family])]
+    colours = _family_colours(ds, family)
+    found = []
+    if is_binary(ds, output) and not axis.names:
+        found = [crossing_of(member, output, axis) for member in members]
+    some_cross = any(crossing.flag not in ("always", "never") for crossing in found)
+    for i, (member, colour) in enumerate(zip(members, colours, strict=True)):
         name = value_of(member[family])
-        if is_binary(ds, output) and not axis.names:
-            found = crossing_of(member, output, axis)
-            name += f": {_threshold_text(found)}"
-            if found.flag == "crossing" and axis.scale != "index":
-                ax.plot([found.threshold] * 2, [0.0, LEVEL], color=colours[i], ls="--", lw=1.1)
-        _draw_series(ax, member, output, axis, colours[i], name)
+        if some_cross:
+            name += f": {_threshold_text(found[i])}"
+            if found[i].flag == "crossing" and axis.scale != "index":
+                ax.plot([found[i].threshold] * 2, [0.0, LEVEL], color=colour, ls="--", lw=1.1)
+        _draw_series(ax, member, output, axis, colour, name)
         _hatch_missing(ax, axis, as_array(member[estimate_name(ds, output)]))
     if is_binary(ds, output):
         _draw_half(ax)
-    handles = [h for h in ax.get_legend_handles_labels()[0] if isinstance(h, Line2D)]
-    legend_below(ax, handles, n_columns=1 if is_binary(ds, output) else 2)
+    handles: list[Artist] = [h for h in ax.get_legend_handles_labels()[0] if isinstance(h, Line2D)]
+    if interval(ds, output) is not None:
+        handles.append(Patch(facecolor="0.55", alpha=0.35, label="95 % interval"))
+    legend_below(ax, handles, n_columns=1 if some_cross else 2)
+
+
+def _family_colours(ds: xr.Dataset, family: str) -> list[Any]:
+    """Return distinct colours for names, shades in order for numbers."""
+    n = ds.sizes[family]
+    if names_of_codes(ds[family]) and n <= len(DISTINCT):
+        return list(DISTINCT[:n])
+    return list(mpl.colormaps["viridis"](np.linspace(0.0, 0.85, n)))
 
 
 def crossing_of(ds: xr.Dataset, output: str, axis: Axis) -> Crossing:
@@ -108,7 +126,8 @@ def _draw_series(
         what = "95 % interval" if is_binary(ds, output) else "95 % interval of the mean"
         ax.fill_between(x, *ends, color=colour, alpha=0.25, linewidth=0.0, label=what)
     marker = "o" if x.size <= _MARKED or not np.isfinite(y).all() else ""
-    ax.plot(x, y, color=colour, lw=1.8, marker=marker, ms=3.5, label=name)
+    # Markers on the borders are whole.
+    ax.plot(x, y, color=colour, lw=1.8, marker=marker, ms=3.5, label=name, clip_on=not marker)
 
 
 def _draw_quantiles(ax: Axes, ds: xr.Dataset, output: str, axis: Axis) -> None:

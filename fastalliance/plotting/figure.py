@@ -24,6 +24,8 @@ DPI = 200
 BLUE = "#0072B2"
 ORANGE = "#D55E00"
 GREY = "0.45"
+# Without the yellow, which a thin line on white does not show.
+DISTINCT = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 WARNING = "#8C2D04"
 
 LABEL_SIZE = 10.5

@@ -37,10 +37,16 @@ def label(variable: xr.DataArray, fallback: str | None = None) -> str:
     )
 
 
+# Of outputs that are named by a verb.
+_NOUNS = {"collapsed": "collapse", "dissolved": "dissolution"}
+
+
 def output_label(ds: xr.Dataset, output: str) -> str:
     """Return the label of the estimate of `output`."""
     name = estimate_name(ds, output)
     words = output.replace("_", " ")
+    if output in _NOUNS and is_binary(ds, output):
+        return f"probability of {_NOUNS[output]}"
     if name.endswith("_share"):
         fallback = f"share of {words}"
     elif name == output:

@@ -8,10 +8,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fastalliance.analysis.selection import POINT
 from fastalliance.plotting.colours import add_colour_bar, colour_map, colour_scale
 from fastalliance.plotting.figure import BLUE, LABEL_SIZE, SMALL_SIZE, legend_below, tidy
 from fastalliance.plotting.labels import is_complete, label, output_label, plain
-from fastalliance.plotting.schema import POINT, as_array, estimate_name, interval, is_binary
+from fastalliance.plotting.schema import as_array, estimate_name, interval, is_binary
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from fastalliance.analysis import names_of_codes
+from fastalliance.analysis.selection import POINT, RAW_DIMS, chosen_indices
 from fastalliance.errors import DesignError, suggestion
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ FloatArray = NDArray[np.float64]
 
 # 97.5 % point of the normal distribution: half the width of a 95 % interval in standard errors.
 Z95 = 1.959963984540054
-POINT = "point"
-_RAW_DIMS = {"replicate", "time", "member"}
 
 
 def output_names(ds: xr.Dataset) -> list[str]:
@@ -27,7 +25,7 @@ def output_names(ds: xr.Dataset) -> list[str]:
     names = {str(name): set(map(str, ds[name].dims)) for name in ds.data_vars}
     found = []
     for name, dims in names.items():
-        if dims & _RAW_DIMS:
+        if dims & RAW_DIMS:
             continue
         if name.endswith("_mean") and f"{name.removesuffix('_mean')}_count" in names:
             found.append(name.removesuffix("_mean"))
@@ -65,24 +63,25 @@ def check_outputs(ds: xr.Dataset, outputs: list[str]) -> None:
 
 
 def default_output(ds: xr.Dataset) -> str:
-    """Return "success" if there is one, else the first 0/1 output, else the first output."""
+    """Return "success", else "collapsed", else the first 0/1 output, else the first output."""
     check_outputs(ds, [])
     known = output_names(ds)
-    if "success" in known:
-        return "success"
-    return next((name for name in known if is_binary(ds, name)), known[0])
+    binary = [name for name in known if is_binary(ds, name)]
+    return next((name for name in ("success", "collapsed") if name in known), [*binary, *known][0])
 
 
 def companion_output(ds: xr.Dataset, first: str) -> str | None:
-    """Return what a second panel shows beside `first`: "joint_value", else the first real output.
+    """Return what a second panel shows beside `first`, or None.
 
-    Real outputs with a unit come before shares, which mostly repeat the probability.
+    That is "joint_value" or "exit_share", else the first real output: those with a unit come
+    before shares, which mostly repeat the probability.
     """
     dims = ds[estimate_name(ds, first)].dims
     known = [n for n in output_names(ds) if n != first and f"{n}_stderr" in ds.data_vars]
     known = [n for n in known if ds[estimate_name(ds, n)].dims == dims]
-    if "joint_value" in known:
-        return "joint_value"
+    for name in ("joint_value", "exit_share"):
+        if name in known:
+            return name
     with_unit = [n for n in known if ds[estimate_name(ds, n)].attrs.get("units", "1") != "1"]
     return next(iter(with_unit + known), None)
 
@@ -120,8 +119,8 @@ def select(
     DesignError
         `at` names no axis of `ds`, or a value outside that axis.
     """
-    indices = {dim: _index(ds, dim, value) for dim, value in (at or {}).items()}
-    raw = {*_RAW_DIMS, "quantile"}
+    indices = chosen_indices(ds, at)
+    raw = {*RAW_DIMS, "quantile"}
     for axis, size in ds.sizes.items():
         if size == 1 and str(axis) not in raw:
             indices.setdefault(str(axis), 0)
@@ -133,36 +132,3 @@ def select(
     }
     grid = [d for d in chosen.dims if d in chosen.indexes and str(d) not in {*raw, POINT}]
     return (chosen.sortby(grid) if grid else chosen), fixed
-
-
-def _index(ds: xr.Dataset, dim: str, value: float | str) -> int:
-    """Return where along `dim` a choice of that name or code stands, or the nearest number."""
-    axes = [str(d) for d in ds.dims if d in ds.coords and str(d) != "quantile"]
-    if POINT in ds.dims:
-        axes.append(POINT)
-    if dim not in axes:
-        raise DesignError(f"the design has no axis {dim!r} to select on{suggestion(dim, axes)}")
-    values = as_array(ds[dim])
-    names = names_of_codes(ds[dim])
-    codes = {name: code for code, name in names.items()}
-    try:
-        number = codes[value] if isinstance(value, str) and value in codes else float(value)
-    except (TypeError, ValueError):
-        number = np.nan
-    same = np.flatnonzero(values == number)
-    if same.size:
-        return int(same[0])
-    if names:
-        there = [names[code] for code in values.tolist()]
-        raise DesignError(f"the axis {dim} has no value {value!r}{suggestion(str(value), there)}")
-    if np.isnan(number):
-        raise DesignError(f"{dim} is selected by a number, got {value!r}")
-    return _nearest(dim, values, number)
-
-
-def _nearest(dim: str, values: FloatArray, value: float) -> int:
-    finite = values[np.isfinite(values)]
-    if not (finite.size and finite.min() <= value <= finite.max()):
-        span = f"{finite.min():g}..{finite.max():g}" if finite.size else "no finite value"
-        raise DesignError(f"{dim} = {value:g} lies outside the design's axis ({span})")
-    return int(np.nanargmin(np.abs(np.where(np.isfinite(values), values, np.nan) - value)))

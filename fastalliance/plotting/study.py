@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fastalliance.errors import DesignError
-from fastalliance.plotting.curves import MAX_FAMILY, draw_curve, draw_family
+from fastalliance.analysis import names_of_codes
+from fastalliance.analysis.selection import POINT, RAW_DIMS
+from fastalliance.analysis.survival import By
+from fastalliance.errors import DesignError, suggestion
+from fastalliance.plotting.curves import MAX_CURVES, MAX_FAMILY, draw_curve, draw_family
 from fastalliance.plotting.figure import (
     SMALL_SIZE,
     TITLE_SIZE,
@@ -23,23 +26,30 @@ from fastalliance.plotting.labels import fixed_note, title, warnings_note
 from fastalliance.plotting.maps import draw_maps
 from fastalliance.plotting.scatter import draw_scatter, hidden_note
 from fastalliance.plotting.schema import (
-    POINT,
     check_outputs,
     companion_output,
     default_output,
     estimate_name,
+    output_names,
     select,
 )
+from fastalliance.plotting.sizes import draw_sizes
 from fastalliance.plotting.summary import draw_summary
+from fastalliance.plotting.survival import draw_survival
 
 if TYPE_CHECKING:
     import xarray as xr
+
+KINDS = ("map", "curves", "survival", "sizes")
+RAW_KINDS = ("survival", "sizes")  # drawn from members and replicates, not from statistics
 
 
 def plot_study(
     ds: xr.Dataset,
     *,
+    kind: str | None = None,
     output: str | Sequence[str] | None = None,
+    by: By | None = None,
     path: str | os.PathLike[str] | None = None,
     at: Mapping[str, float | str] | None = None,
 ) -> Figure:
@@ -48,16 +58,24 @@ def plot_study(
     One grid axis gives curves with their 95 % interval, two give phase maps (curves, where one of
     the two has at most five values), both with the tipping threshold of a 0/1 output: the linear
     interpolation of where its probability crosses 1/2. Samples and tables give a scatter over the
-    first two varied parameters, a single point a summary.
+    first two varied parameters, a single point a summary. Survival curves and cascade sizes have a
+    panel for each point.
 
     Parameters
     ----------
     ds : Dataset
         Statistics of a study, as `Study.run` and `open` return them.
+    kind : {"map", "curves", "survival", "sizes"}, optional
+        Another picture than the design suggests: "survival", the share of an exit model's members
+        still in over time, and "sizes", the distribution of cascade sizes over replicates, need
+        kept members and kept replicates.
     output : str or sequence of str, optional
-        What to draw, one panel each. If not given: "success", or else the first 0/1 output, or
-        else the first output; and for two-dimensional grids beside it "joint_value" or the first
-        real output. A single point shows all outputs.
+        What to draw, one panel each. If not given: "success", or else "collapsed", or else the
+        first 0/1 output, or else the first output; and for two-dimensional grids beside it
+        "joint_value", "exit_share" or the first real output. A single point shows all outputs. Of
+        "sizes": the output whose distribution is drawn, by default "exit_share".
+    by : {"industry", "centrality"}, optional
+        Of "survival": a curve for each industry, or each decile of centrality.
     path : str or path, optional
         Where to save the figure: ``.png``, ``.svg`` or ``.pdf``. An existing plot is replaced.
     at : mapping of str to float or str, optional
@@ -71,7 +89,8 @@ def plot_study(
     Raises
     ------
     DesignError
-        An unknown output or axis, or more than two axes are left to draw.
+        An unknown kind, output or axis, or more axes are left than can be drawn, or the result
+        does not hold what is to be drawn.
     ConfigError
         The path has another suffix.
     FastAllianceError
@@ -79,13 +98,43 @@ def plot_study(
     """
     if path is not None:
         check_path(path)
-    outputs = _chosen(ds, output)
-    chosen, fixed = select(ds, at)
-    figure = _draw(chosen, outputs, explicit=output is not None)
-    _caption(figure, chosen, outputs[0], fixed_note(fixed))
+    _check_kind(kind, output, by)
+    if kind in RAW_KINDS:
+        chosen, fixed = select(ds, at)
+        figure = _draw_raw(chosen, kind, _single(output), by)
+        raw = next(v for v in chosen.data_vars.values() if "replicate" in v.dims)
+        per_point = not set(raw.dims) <= RAW_DIMS
+        _caption(figure, chosen, fixed_note(fixed), per_point=per_point)
+    else:
+        outputs = _chosen(ds, output)
+        chosen, fixed = select(ds, at)
+        figure = _draw(chosen, outputs, kind, explicit=output is not None)
+        per_point = bool(chosen[estimate_name(chosen, outputs[0])].dims)
+        _caption(figure, chosen, fixed_note(fixed), per_point=per_point)
     if path is not None:
         save(figure, path)
     return figure
+
+
+def _check_kind(kind: str | None, output: object, by: str | None) -> None:
+    if kind is not None and kind not in KINDS:
+        raise DesignError(f"there is no picture of the kind {kind!r}{suggestion(kind, KINDS)}")
+    if kind != "survival":
+        if by is not None:
+            raise DesignError("by (--by) groups the members of survival curves: kind survival")
+    elif output is not None:
+        raise DesignError("survival curves are of members, not of an output: leave output out")
+
+
+def _single(output: str | Sequence[str] | None) -> str | None:
+    names = [output] if isinstance(output, str) else list(output or ())
+    if len(names) > 1:
+        raise DesignError("cascade sizes are drawn of one output at a time")
+    return names[0] if names else None
+
+
+def _draw_raw(ds: xr.Dataset, kind: str | None, output: str | None, by: By | None) -> Figure:
+    return draw_survival(ds, by) if kind == "survival" else draw_sizes(ds, output)
 
 
 def _chosen(ds: xr.Dataset, output: str | Sequence[str] | None) -> list[str]:
@@ -98,8 +147,12 @@ def _chosen(ds: xr.Dataset, output: str | Sequence[str] | None) -> list[str]:
     return outputs
 
 
-def _draw(ds: xr.Dataset, outputs: list[str], *, explicit: bool) -> Figure:
+def _draw(ds: xr.Dataset, outputs: list[str], kind: str | None, *, explicit: bool) -> Figure:
     dims = _common_dims(ds, outputs)
+    if kind is not None and (not dims or POINT in dims or (kind == "map" and len(dims) == 1)):
+        axes = ", ".join(dims) or "no axes"
+        needed = "two grid axes" if kind == "map" else "one or two grid axes"
+        raise DesignError(f"{kind} needs {needed}, and the result has {axes}: leave kind out")
     if not dims:
         return draw_summary(ds, outputs if explicit else None)
     if len(dims) > 2:
@@ -112,7 +165,7 @@ def _draw(ds: xr.Dataset, outputs: list[str], *, explicit: bool) -> Figure:
         return _draw_points(ds, outputs)
     if len(dims) == 1:
         return _draw_curves(ds, outputs, dims[0])
-    return _draw_two(ds, outputs, (dims[0], dims[1]), explicit=explicit)
+    return _draw_two(ds, outputs, (dims[0], dims[1]), kind, explicit=explicit)
 
 
 def _common_dims(ds: xr.Dataset, outputs: list[str]) -> tuple[str, ...]:
@@ -131,19 +184,35 @@ def _draw_curves(ds: xr.Dataset, outputs: list[str], dim: str) -> Figure:
 
 
 def _draw_two(
-    ds: xr.Dataset, outputs: list[str], dims: tuple[str, str], *, explicit: bool
+    ds: xr.Dataset, outputs: list[str], dims: tuple[str, str], kind: str | None, *, explicit: bool
 ) -> Figure:
-    long, short = sorted(dims, key=lambda dim: -ds.sizes[dim])
-    if ds.sizes[short] <= MAX_FAMILY < ds.sizes[long]:
+    family = None if kind == "map" else _family(ds, dims, asked=kind == "curves")
+    if family is not None:
         figure, panels = _panels(len(outputs), width=6.4, height=3.9, columns=1)
+        along = dims[1 - dims.index(family)]
         for ax, output in zip(panels, outputs, strict=True):
-            draw_family(ax, ds, output, long, short)
+            draw_family(ax, ds, output, along, family)
         return figure
     beside = None if explicit else companion_output(ds, outputs[0])
     shown = [*outputs, beside] if beside else outputs
     figure, panels = _panels(len(shown), width=5.3, height=4.3, columns=2)
     draw_maps(figure, panels, ds, shown, dims)
     return figure
+
+
+def _family(ds: xr.Dataset, dims: tuple[str, str], *, asked: bool) -> str | None:
+    """Return the axis of which each value is a curve; None if a map shows more."""
+    long, short = sorted(dims, key=lambda dim: -ds.sizes[dim])
+    named = [dim for dim in dims if names_of_codes(ds[dim]) and ds.sizes[dim] <= MAX_FAMILY]
+    if len(named) == 1:
+        return named[0]  # between named values there is nothing that a map could show
+    if asked and ds.sizes[short] > MAX_CURVES:
+        raise DesignError(
+            f"at most {MAX_CURVES} curves can be told apart, and {short} has {ds.sizes[short]} "
+            f"values: fix it (at, or --at {short}=VALUE), or draw a map"
+        )
+    few = ds.sizes[short] <= MAX_FAMILY < ds.sizes[long]
+    return short if asked or few else None
 
 
 def _draw_points(ds: xr.Dataset, outputs: list[str]) -> Figure:
@@ -161,13 +230,17 @@ def _panels(n: int, *, width: float, height: float, columns: int) -> tuple[Figur
     return figure, [figure.add_subplot(n_rows, n_columns, i + 1) for i in range(n)]
 
 
-def _caption(figure: Figure, ds: xr.Dataset, output: str, fixed: str) -> None:
+def _caption(figure: Figure, ds: xr.Dataset, fixed: str, *, per_point: bool) -> None:
     """Put model, replicates and seed above the panels, and between them what limits the result."""
-    per_point = bool(ds[estimate_name(ds, output)].dims)
-    figure.suptitle(title(ds, ds.attrs.get("replicates"), per_point=per_point), fontsize=TITLE_SIZE)
-    warning = warnings_note(ds, output)
+    heading = title(ds, ds.attrs.get("replicates"), per_point=per_point)
+    warning = warnings_note(ds, default_output(ds)) if output_names(ds) else ""
     hidden = hidden_note(ds) if POINT in ds.dims else ""
     text = "; ".join(filter(None, (fixed, hidden, warning)))
+    first = figure.axes[0]
+    if text and first.get_title():  # of a panel
+        figure.suptitle(f"{heading}\n{text}", fontsize=TITLE_SIZE)
+        return
+    figure.suptitle(heading, fontsize=TITLE_SIZE)
     if text:
         colour = WARNING if warning else "0.25"
-        figure.axes[0].set_title(text, loc="left", fontsize=SMALL_SIZE, color=colour)
+        first.set_title(text, loc="left", fontsize=SMALL_SIZE, color=colour)

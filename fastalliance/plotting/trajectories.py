@@ -38,6 +38,7 @@ MAX_LINES = 50
 _SUFFIX = "_path"
 _NO_PARAMETERS = ("replicate", "time", "quantile", "point")
 _MAX_NAMED = 6  # parameters above a figure
+_ENDS = ("dissolution", "collapse")
 _LINE_LENGTH = 80  # characters
 _COLOURS = {"": BLUE, "a": BLUE, "b": ORANGE}
 # The second one dashed, so that the first shows below it where both are equal.
@@ -54,7 +55,7 @@ def plot_trajectories(
     """Draw recorded states over time, one panel per quantity, both partners' in one panel.
 
     Up to 50 replicates are drawn as lines, more as median and quantile bands. A single
-    replicate's dissolution is marked where the outputs have its time.
+    replicate's dissolution or collapse is marked where the outputs have its time.
 
     Parameters
     ----------
@@ -162,9 +163,9 @@ def _draw_quantity(ax: Axes, ds: xr.Dataset, quantity: str, sides: dict[str, str
     share = unit == "1" and every.size and every.min() >= 0 and every.max() <= 1
     if share or not every.any():
         ax.set_ylim(-0.03, 1.03)
-    ended = _dissolution(ds)
+    ended = _end(ds)
     if ended is not None:
-        ax.axvline(ended, color=GREY, lw=1.0, ls="--")
+        ax.axvline(ended[1], color=GREY, lw=1.0, ls="--")
 
 
 def _by_replicate(variable: xr.DataArray) -> FloatArray:
@@ -198,12 +199,15 @@ def _quantiles(values: FloatArray, levels: tuple[float, ...]) -> FloatArray:
     return result
 
 
-def _dissolution(ds: xr.Dataset) -> float | None:
-    """Return when the only replicate was dissolved; None for several, or if it was not."""
-    if "dissolution_time" not in ds.data_vars or ds["dissolution_time"].size != 1:
-        return None
-    when = float(as_array(ds["dissolution_time"]).item())
-    return when if np.isfinite(when) else None
+def _end(ds: xr.Dataset) -> tuple[str, float] | None:
+    """Return how and when the only replicate ended; None for several, or if it did not."""
+    for end in _ENDS:
+        name = f"{end}_time"
+        if name in ds.data_vars and ds[name].size == 1:
+            when = float(as_array(ds[name]).item())
+            if np.isfinite(when):
+                return end, when
+    return None
 
 
 def _add_legend(figure: Figure, ds: xr.Dataset, groups: dict[str, dict[str, str]]) -> None:
@@ -221,10 +225,10 @@ def _add_legend(figure: Figure, ds: xr.Dataset, groups: dict[str, dict[str, str]
         for (low, high), alpha in zip(_BANDS, (0.2, 0.4), strict=True):
             text = f"{100 * low:g} to {100 * high:g} % of replicates"
             handles.append(Patch(facecolor=colour, alpha=alpha, label=text))
-    ended = _dissolution(ds)
+    ended = _end(ds)
     if ended is not None:
         unit = _time_unit(ds)
-        text = f"dissolution time {ended:g}" + (f" {unit}" if unit != "1" else "")
+        text = f"{ended[0]} time {ended[1]:g}" + (f" {unit}" if unit != "1" else "")
         handles.append(Line2D([], [], color=GREY, lw=1.0, ls="--", label=plain(text)))
     if handles:
         figure.legend(

@@ -221,7 +221,10 @@ def check_step(model: Model, dt: float, fixed: Mapping[str, float], varied: Vari
     for requirement in model.requirements:
         for point, holds in _evaluate(model, requirement.holds, fixed, varied, dt):
             if not holds:
-                raise ParameterError(f"{model.name}{_at(point)}: {requirement.text}")
+                values = {**fixed, **point}
+                named = [name for name in values if name in requirement.text.split()]
+                got = ", ".join(f"{name} {values[name]:g}" for name in named)
+                raise ParameterError(f"{model.name}: {requirement.text}, got {got}")
     for caution in model.cautions:
         for point, holds in _evaluate(model, caution.holds, fixed, varied, dt):
             if holds:

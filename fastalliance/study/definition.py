@@ -103,7 +103,7 @@ def define(
             coordinates[name] = design.coordinate(model, name)
     given = _given(configuration, model, objects)
     fixed = _fixed(configuration, model, coordinates, given)
-    _check_given(configuration, given, coordinates, fixed)
+    _check_given(configuration, model, given, coordinates, fixed)
     flags = {f"given_{name}": 1.0 for name in given.names}
     with located(configuration, "dt"):
         varied = checks.Varied(coordinates, design.kind == "grid")
@@ -129,22 +129,25 @@ def _given(
 
 def _check_given(
     configuration: Configuration,
+    model: Model,
     given: GivenStructure,
     coordinates: Mapping[str, Floats],
     fixed: Mapping[str, float],
 ) -> None:
     """Refuse arrays and networks that do not fit the members."""
-    if not given.names:
+    if not given.names and "mean_degree" not in configuration.structure:
         return
     with located(configuration, "structure"):
-        if "members" in coordinates or "industries" in coordinates:
-            if given.arrays or not given.is_recipe:
-                raise DesignError(
-                    "members and industries cannot vary where structure gives arrays or one "
-                    "network; give a recipe of random networks"
-                )
-            return
-        given.check(tuple(int(fixed[name]) for name in ("members", "industries")))
+        names = [size.name for size in model.structure]
+        varied = [name for name in names if name in coordinates]
+        first = {**fixed, **{name: float(coordinates[name][0]) for name in varied}}
+        arrays_vary = given.arrays and "members" in varied
+        if varied and (arrays_vary or not (given.network is None or given.is_recipe)):
+            raise DesignError(
+                f"{varied[0]} cannot vary where structure gives members' values or one network; "
+                "give a recipe of random networks"
+            )
+        given.check(tuple(first[name] for name in names))
 
 
 def _model(configuration: Configuration, given: Model | None) -> Model:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import fastalliance
-from fastalliance.engine import kernel_hash
+from fastalliance.engine import block_bytes, kernel_hash
 from fastalliance.executors import thread_count
 from fastalliance.store import SCHEMA_VERSION, ArraySpec, Coordinate, Layout
 from fastalliance.store.provenance import environment
@@ -120,7 +120,7 @@ def member_coordinates(study: Study, *, named: bool) -> list[Coordinate]:
         found.append(labels.index_coordinate("member", study.most_members, "number of the member"))
     if study.sizes is None:
         return found
-    members, industries = study.sizes[:2]
+    members, industries = int(study.sizes[0]), int(study.sizes[1])
     if named:
         attrs = describe("industry", "1", "number of the member's industry")
         values = np.arange(members) * industries // members
@@ -158,6 +158,14 @@ def attributes(study: Study, tiling: Tiling | None = None) -> dict[str, Any]:
     return attrs
 
 
+def _population_bytes(study: Study) -> int:
+    """Return the memory of a thread's members, and of what they are given."""
+    if study.model.population is None:
+        return 0
+    members = study.most_members
+    return block_bytes(study.model, members, has_network="network" in study.given.names)
+
+
 def plan(study: Study, threads: int | None = None, tiling: Tiling | None = None) -> Plan:
     """Return the size of a study."""
     tiling = tiling or study.tiling()
@@ -180,11 +188,13 @@ def plan(study: Study, threads: int | None = None, tiling: Tiling | None = None)
         steps=study.n_steps,
         instance_steps=n_points * study.replicates * study.n_steps,
         members=study.most_members,
+        work=study.replicates * study.work(0, n_points),
         tiles=tiling.n_tiles,
         statistics_bytes=8 * n_points * per_point,
         kept_bytes=8 * sum(math.prod(spec.shape) for spec in kept),
         packed_bytes=packed_bytes * tiling.n_tiles,
         memory_bytes=(n_threads + 1) * tile_bytes
+        + n_threads * _population_bytes(study)
         + 3 * raw_bytes
         + 16 * math.prod(labels.slab_shape(tiling)) * per_point,
         threads=n_threads,

@@ -30,6 +30,8 @@ class Plan:
         Threads assumed for `seconds`.
     members : int
         Members of the largest population; 1 where the model has none.
+    work : int
+        Instance-steps, or the steps of all members.
     seconds : float
         Estimated time at 60 M instance-steps, or 200 M member-steps, per second and thread.
     """
@@ -46,7 +48,8 @@ class Plan:
     packed_bytes: int
     memory_bytes: int
     threads: int
-    members: int = 1
+    members: int
+    work: int
 
     @property
     def total_bytes(self) -> int:
@@ -57,7 +60,7 @@ class Plan:
     def seconds(self) -> float:
         """Estimated run time, compilation left out."""
         rate = _RATE if self.members == 1 else _MEMBER_RATE
-        return self.instance_steps * self.members / (rate * self.threads)
+        return self.work / (rate * self.threads)
 
     def rows(self) -> list[tuple[str, str]]:
         """Return labels and values, as text."""
@@ -82,7 +85,7 @@ class Plan:
             return []
         return [
             ("members, at most", f"{self.members:,}"),
-            ("member-steps, at most", f"{self.instance_steps * self.members:,}"),
+            ("member-steps", f"{self.work:,}"),
         ]
 
     def __str__(self) -> str:

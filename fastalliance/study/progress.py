@@ -14,16 +14,16 @@ _LINE_SECONDS = 10.0
 
 
 class ProgressLike(Protocol):
-    """What a run tells about its progress, in instance-steps."""
+    """What a run tells about its progress, in steps of instances, or of members of populations."""
 
     def start(self, total: int, done: int) -> None:
-        """Begin with `done` of `total` instance-steps done in earlier runs."""
+        """Begin with `done` of `total` steps done in earlier runs."""
 
     def begin(self) -> None:
         """The kernel is compiled or loaded; tiles run from now on."""
 
     def advance(self, steps: int) -> None:
-        """Add instance-steps that were just done."""
+        """Add steps that were just done."""
 
     def finish(self) -> None:
         """All tiles are done and labelled."""
@@ -63,6 +63,9 @@ class NoProgress:
 class Lines(NoProgress):
     """Plain lines every ten seconds, for logs."""
 
+    def __init__(self, unit: str) -> None:
+        self._unit = unit
+
     def start(self, total: int, done: int) -> None:
         """Say where the run begins."""
         self._total, self._before, self._done = total, done, done
@@ -87,19 +90,20 @@ class Lines(NoProgress):
     def _say(self, now: float) -> None:
         rate = (self._done - self._before) / max(now - self._begin, 1e-9)
         left = (self._total - self._done) / rate if rate else 0.0
-        text = f"{self._done / self._total:4.0%}  {rate / 1e6:,.0f} M instance-steps/s"
+        text = f"{self._done / self._total:4.0%}  {rate / 1e6:,.0f} M {self._unit}/s"
         if self._done < self._total:
             text += f"  {time_text(left)} left"
         print(text, file=sys.stderr, flush=True)
 
 
 class Bar(NoProgress):
-    """A bar with instance-steps/s and time left."""
+    """A bar with steps per second and time left."""
 
-    def __init__(self) -> None:
+    def __init__(self, unit: str) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+        self._unit = unit
         self._bar = Progress(
             BarColumn(bar_width=40),
             TaskProgressColumn(),
@@ -131,7 +135,7 @@ class Bar(NoProgress):
         rate = self._new / max(time.monotonic() - self._begin, 1e-9)
         left = max(self._left - self._new, 0) / rate
         fields: dict[str, Any] = {
-            "rate": f"{rate / 1e6:,.0f} M instance-steps/s",
+            "rate": f"{rate / 1e6:,.0f} M {self._unit}/s",
             "left": f"{time_text(left)} left",
         }
         self._bar.update(self._task, advance=steps, **fields)
@@ -142,7 +146,7 @@ class Bar(NoProgress):
         self._bar.update(self._task, left=f"took {took:,.1f} s")
 
 
-def make_progress(progress: bool | ProgressLike) -> ProgressLike:
+def make_progress(progress: bool | ProgressLike, unit: str = "instance-steps") -> ProgressLike:
     """Return a reporter: the given one, none, a bar on a terminal, or plain lines."""
     if not isinstance(progress, bool):
         if not (hasattr(progress, "advance") and hasattr(progress, "__enter__")):
@@ -150,4 +154,4 @@ def make_progress(progress: bool | ProgressLike) -> ProgressLike:
         return progress
     if not progress:
         return NoProgress()
-    return Bar() if sys.stderr.isatty() else Lines()
+    return Bar(unit) if sys.stderr.isatty() else Lines(unit)

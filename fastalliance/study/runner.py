@@ -68,7 +68,7 @@ class TileRunner:
     stop: threading.Event
 
     def __call__(self, number: int) -> tuple[int, str, int] | None:
-        """Run tile `number`; return it with its data's digest and its instance-steps.
+        """Run tile `number`; return it with its data's digest and its steps.
 
         A tile that waits for a core when the run is stopped is not computed: None.
         """
@@ -78,7 +78,7 @@ class TileRunner:
                 return None
             data = self.compute(tile)
         digest = self.store.write(number, data)
-        return number, digest, tile.n_points * tile.n_replicates * self.study.n_steps
+        return number, digest, tile.n_replicates * self.study.work(tile.first_point, tile.n_points)
 
     def compute(self, tile: Tile) -> TileData:
         """Return the packed statistics and the kept raw results of one tile."""
@@ -260,9 +260,9 @@ def _run_tiles(
     store.require_space(size.statistics_bytes + to_come * len(missing) // tiling.n_tiles)
     statistics = study.statistics(tiling)
     tiles = [tiling.tile(number) for number in missing]
-    left = sum(tile.n_points * tile.n_replicates for tile in tiles) * study.n_steps
-    with Interrupts() as interrupts, make_progress(options.progress) as progress:
-        progress.start(size.instance_steps, size.instance_steps - left)
+    left = sum(tile.n_replicates * study.work(tile.first_point, tile.n_points) for tile in tiles)
+    with Interrupts() as interrupts, make_progress(options.progress, study.unit) as progress:
+        progress.start(size.work, size.work - left)
         if tiles:
             points = study.points(tiles[0].first_point, tiles[0].n_points)
             prepare_driver(study.model, points, study.given)

@@ -26,7 +26,7 @@ from fastalliance.store import Coordinate
 from fastalliance.study.summaries import describe
 
 Floats = npt.NDArray[np.float64]
-Sizes = tuple[int, ...]
+Sizes = tuple[float, ...]  # members, industries, and what else the model's structure has
 NETWORK = "network"
 CENTRALITIES = "centralities"
 APPROXIMATE = "approximate"
@@ -109,7 +109,8 @@ class GivenStructure:
     def members(self) -> int | None:
         """The number of members of what was given; None where it fits any."""
         for array in self.arrays.values():
-            return int(array.shape[1])
+            if array.shape[1] > 1:
+                return int(array.shape[1])
         if self.network is None or self.is_recipe:
             return None
         if not isinstance(self.network, Networks):
@@ -125,10 +126,10 @@ class GivenStructure:
             An array has another length, or the network cannot have so many members.
         """
         for name, array in self.arrays.items():
-            if array.shape[1] != sizes[0]:
+            if array.shape[1] not in (1, sizes[0]):
                 raise ConfigError(
                     f"structure.{name} has {array.shape[1]:,} values, but there are "
-                    f"{sizes[0]:,} members"
+                    f"{int(sizes[0]):,} members"
                 )
         n_graphs = self.networks(sizes).n_graphs if self.network is not None else 1
         for name, array in self.arrays.items():
@@ -142,7 +143,7 @@ class GivenStructure:
         """Return the network of populations of these sizes."""
         with self._lock:
             if sizes not in self._networks:
-                members, industries = sizes[:2]
+                members, industries = int(sizes[0]), int(sizes[1])
                 if isinstance(self.network, Networks):
                     if self.network.n_members != members:
                         raise ConfigError(
@@ -152,10 +153,25 @@ class GivenStructure:
                     found = self.network
                 else:
                     found = load_networks(
-                        self.network, members=members, industries=industries, folder=self.folder
+                        self._recipe(sizes),
+                        members=members,
+                        industries=industries,
+                        folder=self.folder,
                     )
                 self._networks[sizes] = found
             return self._networks[sizes]
+
+    def _recipe(self, sizes: Sizes) -> Any:
+        """Return the network as given, with the mean degree of these sizes where it varies."""
+        names = [size.name for size in self.model.structure]
+        degree = dict(zip(names, sizes, strict=True)).get("mean_degree", 0.0)
+        if not degree:
+            return self.network
+        if not isinstance(self.network, Mapping) or self.network.get("kind") != "erdos_renyi":
+            raise ConfigError(
+                "structure.mean_degree belongs to a network {kind: erdos_renyi}, which is not given"
+            )
+        return {**self.network, "mean_degree": degree}
 
     def centralities(self, sizes: Sizes) -> Floats | None:
         """Return members' centralities (graph, member), given or of the network; else None."""
@@ -187,7 +203,7 @@ class GivenStructure:
         if centralities is not None:
             values[CENTRALITIES] = centralities
         n_graphs = max((len(array) for array in values.values()), default=1)
-        inputs = np.zeros((len(self.inputs), n_graphs, sizes[0]))
+        inputs = np.zeros((len(self.inputs), n_graphs, int(sizes[0])))
         for i, entry in enumerate(self.inputs):
             if entry.name in values:
                 inputs[i] = values[entry.name]
@@ -211,7 +227,7 @@ class GivenStructure:
     def plain(self, sizes: Sizes | None) -> dict[str, Any]:
         """Return the arrays and the network as a configuration could give them."""
         found: dict[str, Any] = {
-            name: (array[0] if len(array) == 1 else array).tolist()
+            name: array.item() if array.size == 1 else np.squeeze(array).tolist()
             for name, array in self.arrays.items()
         }
         if self.approximate:
@@ -221,7 +237,7 @@ class GivenStructure:
         elif self.network is not None and sizes is not None:
             _, first, second = _ends(self.networks(sizes))
             found[NETWORK] = np.stack([first, second], axis=1).tolist()
-            found["members"] = sizes[0]
+            found["members"] = int(sizes[0])
         return found
 
     def coordinates(self, sizes: Sizes) -> list[Coordinate]:
@@ -240,7 +256,9 @@ class GivenStructure:
         centralities = self.centralities(sizes)
         if centralities is not None:
             values[CENTRALITIES] = centralities
+        n_graphs = max((len(array) for array in values.values()), default=1)
         for name, array in values.items():
+            array = np.broadcast_to(array, (n_graphs, int(sizes[0]))).copy()
             attrs = describe(f"given_{name}", "1", f"{name} that members have in every replicate")
             found.append(Coordinate(f"given_{name}", ("graph", "member"), array, attrs))
         return found
@@ -259,11 +277,12 @@ def restored(given: Mapping[str, Any], read: Any, members: int) -> dict[str, Any
     """
     found = dict(given)
     for name in given:
-        if name != NETWORK and given[name] != APPROXIMATE:
+        if name != NETWORK and not isinstance(given[name], str | int | float):
             found[name] = read(f"given_{name}")
     if "sha256" in (given.get(NETWORK) or {}):
         found[NETWORK] = stored_networks(given[NETWORK], read, members)
-        found[CENTRALITIES] = read(f"given_{CENTRALITIES}")
+        if not isinstance(given.get(CENTRALITIES), int | float):
+            found[CENTRALITIES] = read(f"given_{CENTRALITIES}")
     elif NETWORK in given:
         found[NETWORK] = given[NETWORK]["recipe"]
     return found
@@ -307,12 +326,17 @@ def _is_approximate(value: Any) -> bool:
 
 
 def _array(entry: MemberInput, given: Any, folder: Path) -> Floats:
-    """Return given values as (graph, member), checked against the bounds of one value."""
+    """Return given values as (graph, member), checked against the bounds of one value.
+
+    A single number stands for all members, of any number of them.
+    """
     where = f"structure.{entry.name}"
+    if isinstance(given, int | float) and not isinstance(given, bool):
+        return np.array([[entry.value.check(given, where)]])
     if isinstance(given, str | os.PathLike):
         given = _read_column(folder / os.fspath(given), where)
     if not isinstance(given, Sequence | np.ndarray) and not hasattr(given, "__array__"):
-        raise ConfigError(f"{where} must be a list of numbers or a path, got {given!r}")
+        raise ConfigError(f"{where} must be a number, a list or a path, got {given!r}")
     try:
         array = np.array(given, dtype=np.float64)
     except (TypeError, ValueError):
@@ -352,6 +376,8 @@ def _read_column(path: Path, where: str) -> list[float]:
 
 
 def _described(array: Floats) -> Any:
+    if array.size == 1:
+        return array.item()
     if array.size <= _LISTED and len(array) == 1 and np.isfinite(array).all():
         return array[0].tolist()
     sha = hashlib.sha256(np.ascontiguousarray(array, dtype="<f8").tobytes()).hexdigest()

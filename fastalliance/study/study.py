@@ -178,11 +178,11 @@ class Study:
         self.given = defined.given
 
     @property
-    def sizes(self) -> tuple[int, ...] | None:
-        """Members and industries of a population; None where they vary, or there are none."""
+    def sizes(self) -> tuple[float, ...] | None:
+        """The structure of a population: members, industries, ...; None where it varies."""
         names = [size.name for size in self.model.structure]
         fixed = self.model.population is not None and all(name in self.fixed for name in names)
-        return tuple(int(self.fixed[name]) for name in names) if fixed else None
+        return tuple(self.fixed[name] for name in names) if fixed else None
 
     @property
     def most_members(self) -> int:
@@ -191,6 +191,18 @@ class Study:
             return 1
         values = self.coordinates.get("members")
         return int(self.fixed["members"] if values is None else values.max())
+
+    @property
+    def unit(self) -> str:
+        """What a run's work is counted in."""
+        return "instance-steps" if self.model.population is None else "member-steps"
+
+    def work(self, first: int, count: int) -> int:
+        """Return the steps of one replicate of each of these points, of all members."""
+        if "members" not in self.coordinates:
+            return count * self.n_steps * self.most_members
+        column = [parameter.name for parameter in self.model.inputs].index("members")
+        return self.n_steps * int(self.points(first, count)[:, column].sum())
 
     @property
     def member_outputs(self) -> tuple[Output, ...]:

@@ -13,7 +13,8 @@ import xarray as xr
 
 import fastalliance as fa
 from fastalliance import export as module
-from fastalliance.export import _regions, export
+from fastalliance.analysis.regions import regions
+from fastalliance.export import export
 from fastalliance.kernels import uniforms
 
 
@@ -247,7 +248,7 @@ def test_large_tables__are_written_in_parts(
 @pytest.mark.parametrize("max_rows", [1, 2, 7, 12, 1000])
 def test_regions__cover_every_cell_once_in_order(shape: tuple[int, ...], max_rows: int) -> None:
     numbers = np.arange(int(np.prod(shape))).reshape(shape)
-    parts = [numbers[region].ravel() for region in _regions(shape, max_rows)]
+    parts = [numbers[region].ravel() for region in regions(shape, max_rows)]
     np.testing.assert_array_equal(np.concatenate(parts), numbers.ravel())
     assert max(map(len, parts)) <= max_rows
 

@@ -339,7 +339,8 @@ def test_choice__is_selected_and_shown_by_its_name(chosen):
     np.testing.assert_array_equal(estimate.get_ydata(), chosen["success_mean"].sel(season=2.0))
     assert plot_study(chosen, at={"season": 2.0}).axes[0].get_title(loc="left") == "at season wet"
     (ax,) = plot_study(chosen).axes
-    assert [text.split(":")[0] for text in legend_texts(ax)] == ["season dry", "season wet"]
+    texts = [text.split(":")[0] for text in legend_texts(ax)]
+    assert texts == ["season dry", "season wet", "95 % interval"]
 
 
 def test_choice__as_an_axis_has_names_and_no_threshold(chosen):
