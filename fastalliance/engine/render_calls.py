@@ -59,7 +59,12 @@ class PopulationFields:
 
 
 class Calls:
-    """Renders calls; lanes are indexed by ``lane``, a member's fields lie in ``row``."""
+    """Renders calls, and a member's fields as they lie in ``members``.
+
+    A block of several lanes has them side by side, a cache line each: one stream through memory. A
+    single lane has an array for each field, so that the few that a step in a network needs stay in
+    the cache.
+    """
 
     def __init__(self, fields: PopulationFields) -> None:
         self.fields = fields
@@ -74,6 +79,7 @@ class Calls:
         name: str,
         *arguments: str,
         member: str = "0",
+        index: str = "i",
         changed: Mapping[str, str] = _NOTHING,
         sums: str = "whole",
     ) -> str:
@@ -87,13 +93,15 @@ class Calls:
             m, g, s, p, stream, sums, at: in the formula's order.
         member : str
             Index of the member, for `at`.
+        index : str
+            Index of the member whose fields are passed.
         changed : mapping of str to str
             Texts that stand for fields of the member.
         sums : str
             Prefix of the arrays of sums.
         """
         found: dict[str, Callable[[], str]] = {
-            "m": lambda: self._member(name, changed),
+            "m": lambda: self._member(name, changed, index),
             "g": lambda: self._tuple(name, "Industry", self.industry_fields, "g_{}[lane]"),
             "s": lambda: self._tuple(name, "State", self.fields.states, "s_{}[lane]"),
             "p": lambda: self._constants(name),
@@ -119,12 +127,24 @@ class Calls:
         )
         return f"Constants({', '.join(values)})"
 
-    def _member(self, name: str, changed: Mapping[str, str]) -> str:
+    def field(self, name: str, index: str = "i", lane: str = "lane") -> str:
+        """Return the text of a member's field."""
+        row = self.member_fields.index(name)
+        if self.fields.lanes == 1:
+            return f"members[{row}, {index}, {lane}]"
+        return f"members[{index}, {row}, {lane}]"
+
+    def marks(self, name: str) -> str:
+        """Return the text of a field of all members, (member, lane)."""
+        row = self.member_fields.index(name)
+        return f"members[{row}]" if self.fields.lanes == 1 else f"members[:, {row}]"
+
+    def _member(self, name: str, changed: Mapping[str, str], index: str) -> str:
         values = (
-            changed.get(f, f"row[{i}, lane]")
+            changed.get(f, self.field(f, index))
             if self._reads(name, f) and f not in self.absent
             else "0.0"
-            for i, f in enumerate(self.member_fields)
+            for f in self.member_fields
         )
         return f"Member({', '.join(values)})"
 

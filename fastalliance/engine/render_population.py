@@ -33,7 +33,7 @@ def run(points, inputs, first_neighbours, neighbours, key0, key1, first_point, f
         n_replicates, common, dt, n_steps, record_steps, outputs, invalid, paths, kept):
     n_members = int(points[0, {members_column}])
     n_industries = int(points[0, {industries_column}])
-    members = np.empty((n_members, {n_fields}, {lanes}))
+    members = np.empty({members_shape})
     industries = np.empty((n_industries, {n_industry_fields}, {lanes}))
     scores = np.empty(({lanes}, n_members))
     wanted = np.empty({lanes}, np.int64)
@@ -65,7 +65,9 @@ class _Driver:
             lanes=fields.lanes,
             members_column=fields.parameters.index("members"),
             industries_column=fields.parameters.index("industries"),
-            n_fields=len(self.member_fields),
+            members_shape=f"({len(self.member_fields)}, n_members, 1)"
+            if fields.lanes == 1
+            else f"(n_members, {len(self.member_fields)}, {fields.lanes})",
             n_industry_fields=max(len(self.industry_fields), 1),
         )
         lines = [f"{name} = stack_floats({fields.lanes})" for name in self._stack_names()]
@@ -146,16 +148,13 @@ class _Driver:
             yield f"        industries[g, {i}, lane] = 0.0"
         yield "for i in range(n_members):"
         yield f"    for lane in range({fields.lanes}):"
-        for i in range(len(self.member_fields)):
-            yield f"        members[i, {i}, lane] = 0.0"
+        yield from (f"        {self.call.field(name)} = 0.0" for name in self.member_fields)
         for j, entry in enumerate(self.population.inputs):
             if fields.literals[f"given_{entry.name}"] == "1.0":
-                row = self.member_fields.index(entry.field)
-                yield f"        members[i, {row}, lane] = inputs[{j}, given_row, i]"
+                yield f"        {self.call.field(entry.field)} = inputs[{j}, given_row, i]"
         if fields.has_network and self.population.ties is not None:
-            row = self.member_fields.index(self.population.ties.degree)
             yield "        ends = first_neighbours[graph, i + 1] - first_neighbours[graph, i]"
-            yield f"        members[i, {row}, lane] = ends"
+            yield f"        {self.call.field(self.population.ties.degree)} = ends"
 
     def _step(self) -> Iterator[str]:
         """Stages of a step; where members are local, of those alone that noticed something."""
@@ -186,13 +185,10 @@ class _Driver:
             yield from (f"    whole_{i}[lane] = 0.0" for i in range(len(found.sums)))
         if stage.member is not None or stage.sums is not None:
             yield "for g in range(n_industries):"
-            yield "    low_member = (g * n_members + n_industries - 1) // n_industries"
-            yield "    high_member = ((g + 1) * n_members + n_industries - 1) // n_industries"
+            yield from _indented(self._members_of_industry(), 1)
             yield f"    {lanes}"
-            yield from self._load_own("        ")
             yield from (f"        part_{i}[lane] = 0.0" for i in range(len(found.sums)))
             yield "    for i in range(low_member, high_member):"
-            yield "        row = members[i]"
             yield f"        {lanes}"
             yield from _indented(self._member(stage, found, by_industry=True), 3)
             if stage.industry is not None:
@@ -209,11 +205,10 @@ class _Driver:
         """A sweep over the members that noticed something; industries stay as they are."""
         found = self.fields.stages[stage.name]
         yield from (f"whole_{i}[0] = 0.0" for i in range(len(found.sums)))
+        yield "g = 0  # of no consequence: members are local"
+        yield from self._load_own("")
         yield "for v in range(n_visited):"
         yield "    i = visited[v]"
-        yield "    g = i * n_industries // n_members"
-        yield "    row = members[i]"
-        yield from self._load_own("    ")
         yield from _indented(self._member(stage, found, by_industry=False), 1)
         yield from self._alliance(stage, found)
 
@@ -225,7 +220,7 @@ class _Driver:
             for i, name in enumerate(found.member):
                 changed[name] = f"c[{i}]"
                 if name not in self.call.absent:
-                    yield f"row[{self.member_fields.index(name)}, lane] = c[{i}]"
+                    yield f"{self.call.field(name)} = c[{i}]"
         if stage.sums is not None:
             name = f"{stage.name}_sums"
             yield f"a = {self.call(name, 'm', 'g', 's', 'p', 'at', member='i', changed=changed)}"
@@ -248,15 +243,14 @@ class _Driver:
             f"    wanted[lane] = int({self.call(f'{stage.name}_count', 's', 'p', 'at')})",
             "    n_wanted += max(wanted[lane], 0)",
             "if n_wanted > 0:",
-            "    for i in range(n_members):",
-            "        row = members[i]",
-            "        g = i * n_industries // n_members",
-            f"        for lane in range({self.fields.lanes}):",
+            "    for g in range(n_industries):",
         )
-        yield from self._load_own("            ")
+        yield from _indented(self._members_of_industry(), 2)
+        yield "        for i in range(low_member, high_member):"
+        yield f"            for lane in range({self.fields.lanes}):"
         score = self.call(f"{stage.name}_score", "m", "g", "s", "p", "at", member="i")
-        yield f"            scores[lane, i] = {score}"
-        yield f"    mark_highest(scores, wanted, members, {self.member_fields.index(stage.field)})"
+        yield f"                scores[lane, i] = {score}"
+        yield f"    mark_highest(scores, wanted, {self.call.marks(stage.field)})"
 
     def _notice(self, number: str, which: str) -> Iterator[str]:
         """Tell the neighbours of those who sent something; list who was told."""
@@ -267,12 +261,11 @@ class _Driver:
         yield "lane = 0"
         yield f"for v in range({number}):"
         yield f"    {which}"
-        yield "    row = members[i]"
         yield f"    if {self.call('sends', 'm', 'at', member='i')}:"
         yield "        for e in range(first_neighbours[graph, i], first_neighbours[graph, i + 1]):"
         yield "            j = neighbours[e]"
-        yield f"            members[j, {self.member_fields.index(ties.received)}, 0] += 1.0"
-        yield "            if not marked[j]:"
+        yield f"            {self.call.field(ties.received, 'j', '0')} += 1.0"
+        yield f"            if not marked[j] and {self.call('open', 'm', index='j')}:"
         yield "                marked[j] = True"
         yield "                noticed[n_noticed] = j"
         yield "                n_noticed += 1"
@@ -317,11 +310,16 @@ class _Driver:
             yield f"    outputs[{i}, point, replicate] = np.nan if bad else values[{i}]"
         yield "    if kept.shape[0] > 0:"
         yield "        for i in range(n_members):"
-        yield "            row = members[i]"
         yield f"            own_values = {self.call('member_outputs', 'm', 'p')}"
         for i in range(len(self.population.output_variables)):
             value = f"np.nan if bad else own_values[{i}]"
             yield f"            kept[{i}, point, replicate, i] = {value}"
+
+    def _members_of_industry(self) -> Iterator[str]:
+        yield "low_member = (g * n_members + n_industries - 1) // n_industries"
+        yield "high_member = ((g + 1) * n_members + n_industries - 1) // n_industries"
+        yield f"for lane in range({self.fields.lanes}):"
+        yield from self._load_own("    ")
 
     def _load_own(self, indent: str) -> Iterator[str]:
         for i, name in enumerate(self.industry_fields):

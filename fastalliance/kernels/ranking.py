@@ -16,8 +16,8 @@ _MAGNITUDE = 0x7FFFFFFFFFFFFFFF
 
 
 @numba.njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True)
-def mark_highest(scores, wanted, members, field):
-    """Set a field of the members of highest score to 1.0 and of all others to 0.0.
+def mark_highest(scores, wanted, marks):
+    """Mark the members of highest score by 1.0 and all others by 0.0.
 
     Parameters
     ----------
@@ -25,9 +25,8 @@ def mark_highest(scores, wanted, members, field):
         Minus infinity or NaN: not eligible.
     wanted : int64 (lane)
         How many to mark; all eligible ones where there are fewer.
-    members : float64 (member, field, lane)
-    field : int
-        Of equal scores, members of lower index come first.
+    marks : float64 (member, lane)
+        Set here. Of equal scores, members of lower index come first.
     """
     n_members = scores.shape[1]
     keys = np.empty(n_members, np.int64)
@@ -58,4 +57,4 @@ def mark_highest(scores, wanted, members, field):
         for i in range(n_members):
             tied = keys[i] == low and low < _MAGNITUDE and left > 0
             left -= 1 if tied else 0
-            members[i, field, lane] = 1.0 if tied or keys[i] > low else 0.0
+            marks[i, lane] = 1.0 if tied or keys[i] > low else 0.0

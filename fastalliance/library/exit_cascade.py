@@ -184,6 +184,7 @@ POPULATION = Population(
     ),
     ties=Ties(
         sends=formulas.sends,
+        open=formulas.inside,
         received="neighbours_left",
         degree="degree",
         local=formulas.local,

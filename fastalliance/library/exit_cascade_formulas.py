@@ -333,6 +333,11 @@ def sends(m, at):
     return m.left == at.step + 1.0
 
 
+def inside(m):
+    """Say whether a firm is still a member."""
+    return m.left < 0.0
+
+
 def outputs(s, p):
     """Return the outputs, in the order of the model's declarations."""
     others = p.members - p.seed_exits

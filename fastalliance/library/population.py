@@ -99,16 +99,20 @@ class Ties:
     ----------
     sends : callable ``(m, at) -> bool``
         Whether a member's event of this step is noticed by its neighbours.
+    open : callable ``(m) -> bool``
+        Whether a member can still change; where members are local, others are not visited.
     received : str
         Field of the member to which each neighbour's event adds 1.0, after the step.
     degree : str
         Field of the member that holds its number of neighbours.
     local : callable ``(p) -> bool``
         Whether a member can change only in a step after one in which it received something (or in
-        the first). Then steps visit those members alone; industries are left as they are.
+        the first), and only by what it received. Then steps visit those members alone, and
+        industries are left as they are.
     """
 
     sends: Formula
+    open: Formula
     received: str
     degree: str
     local: Formula
@@ -190,6 +194,7 @@ class Population:
         yield "member_outputs", self.outputs
         if self.ties is not None:
             yield "sends", self.ties.sends
+            yield "open", self.ties.open
             yield "local", self.ties.local
 
 
