@@ -124,17 +124,18 @@ class Parameter:
 
     @property
     def _range(self) -> str:
-        low = f"> {self.above:g}" if self.above is not None else f">= {self.lower:g}"
+        form = ",.0f" if self.kind == "integer" else "g"
+        low = f"> {self.above:g}" if self.above is not None else f">= {self.lower:{form}}"
         bounded_below = self.above is not None or self.lower > -math.inf
         if bounded_below and self.upper < math.inf:
             return (
                 f"{low} and <= {self.upper:g}"
                 if self.above is not None
-                else (f"{self.lower:g}..{self.upper:g}")
+                else (f"{self.lower:{form}}..{self.upper:{form}}")
             )
         if bounded_below:
             return low
-        return f"<= {self.upper:g}" if self.upper < math.inf else "any"
+        return f"<= {self.upper:{form}}" if self.upper < math.inf else "any"
 
     def check(self, value: object, where: str) -> float:
         """Return `value` as a float inside the bounds.

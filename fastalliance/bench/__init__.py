@@ -1,4 +1,4 @@
-"""`fastalliance bench`: the dyad's kernel against vectorised NumPy and the idiomatic numba loop."""
+"""`fastalliance bench`: the kernels against vectorised NumPy and the idiomatic numba loop."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ def bench(*, rounds: int = 7, tiny: bool = False, out: Path | None = None) -> st
     out : path, optional
         Directory into which ``bench.json`` and ``bench.md`` are written.
     """
-    from fastalliance.bench.dyad import compare
+    from fastalliance.bench import dyad, exit_cascade
     from fastalliance.bench.timing import save
 
-    comparisons = compare(rounds=rounds, tiny=tiny)
+    comparisons = dyad.compare(rounds=rounds, tiny=tiny)
+    comparisons += exit_cascade.compare(rounds=rounds, tiny=tiny)
     if out is not None:
         save("bench", comparisons, out)
     return "\n".join(comparison.to_markdown() for comparison in comparisons)

@@ -33,6 +33,7 @@ def models(options: argparse.Namespace) -> int:
 
 def _show_model(model: Model) -> None:
     from fastalliance.cli.console import Column, print_line, print_text, show_table
+    from fastalliance.library.definition import given_rows
 
     print_text(f"{model.name}: {model.summary}.")
     print_text(f"Source: {model.citation}.")
@@ -42,17 +43,21 @@ def _show_model(model: Model) -> None:
     _show_inputs("parameter", model.parameters)
     if model.structure:
         print_line()
-        _show_inputs("size (structure)", model.structure)
+        _show_inputs("structure", model.structure, given_rows(model))
     print_line()
+    of_members = model.population.output_variables if model.population is not None else ()
     outputs = [
         *((o.name, str(o.kind), o.unit, o.description) for o in model.output_variables),
         *((r.name, "ratio", r.unit, r.description) for r in model.ratios),
+        *((o.name, f"{o.kind}, member", o.unit, o.description) for o in of_members),
     ]
     columns = (Column("output", whole=True), Column("kind", whole=True))
     show_table((*columns, Column("unit", whole=True), Column("meaning")), outputs)
 
 
-def _show_inputs(title: str, inputs: Sequence[Parameter]) -> None:
+def _show_inputs(
+    title: str, inputs: Sequence[Parameter], more_rows: Sequence[tuple[str, ...]] = ()
+) -> None:
     from fastalliance.cli.console import Column, show_table
 
     rows = []
@@ -61,4 +66,4 @@ def _show_inputs(title: str, inputs: Sequence[Parameter]) -> None:
         rows.append((p.name, default, p.bounds, p.unit, p.description))
     columns = (Column(title, whole=True), Column("default", right=True, whole=True))
     more = (Column("bounds"), Column("unit", whole=True), Column("meaning"))
-    show_table((*columns, *more), rows)
+    show_table((*columns, *more), [*rows, *more_rows])

@@ -148,18 +148,36 @@ def place(function: Callable[..., Any]) -> str:
 
 def describe(model: Model) -> str:
     """Return the model as text: summary, source, parameters and outputs as aligned tables."""
-    rows = [("parameter", "default", "bounds", "unit", "meaning")]
+    rows: list[tuple[str, ...]] = [("parameter", "default", "bounds", "unit", "meaning")]
     for p in model.inputs:
         default = p.default if isinstance(p.default, str) else f"{p.default:g}"
         rows.append((p.name, default, p.bounds, p.unit, p.description))
+    rows += given_rows(model)
     outputs = [("output", "kind", "", "unit", "meaning")]
     outputs += [(o.name, o.kind, "", o.unit, o.description) for o in model.output_variables]
     outputs += [(r.name, "ratio", "", r.unit, r.description) for r in model.ratios]
+    if model.population is not None:
+        of_members = model.population.output_variables
+        outputs += [(o.name, f"{o.kind} of members", "", o.unit, o.description) for o in of_members]
     head = (
         f"{model.name}: {model.summary}\nSource: {model.citation}\n"
         f"Study defaults: horizon {model.horizon:g}, dt {model.dt:g} {model.time_unit}"
     )
     return f"{head}\n\n{_aligned(rows)}\n\n{_aligned(outputs)}"
+
+
+def given_rows(model: Model) -> list[tuple[str, ...]]:
+    """Return what a study may give the members of a population beside sizes."""
+    population = model.population
+    if population is None:
+        return []
+    rows: list[tuple[str, ...]] = [
+        (entry.name, "not given", entry.value.bounds, entry.value.unit, entry.value.description)
+        for entry in population.inputs
+    ]
+    if population.ties is not None:
+        rows.append(("network", "none", "", "1", "ties between members: graph, file or recipe"))
+    return rows
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> str:

@@ -190,14 +190,18 @@ def test_networks__a_large_sparse_one():
     assert_simulation_is_twin(LIVELY, alliance, seed=32, replicates=2)
 
 
+@pytest.mark.parametrize("given", [(), ("thresholds",), ("centralities",)])
 @pytest.mark.parametrize("pool", [1, 3])
-def test_networks__replicate_takes_graph_modulo_the_pool(pool):
+def test_networks__replicate_takes_graph_modulo_the_pool(pool, given):
+    rng = random.Random(33)
     recipe = {"kind": "erdos_renyi", "mean_degree": 3, "seed": 5, "pool": pool}
     networks = load_networks(recipe, members=30, industries=4)
+    arrays = {name: [rng.random() for _ in range(30)] for name in given}
+    parameters = {"tie_weight": 0.8, "threshold_mean": 0.3}
     study = fa.Study(
         model=MODEL,
-        parameters={"tie_weight": 0.8, "threshold_mean": 0.3},
-        structure={"members": 30, "industries": 4, "network": recipe},
+        parameters=parameters,
+        structure={"members": 30, "industries": 4, "network": recipe} | arrays,
         design=fa.grid(seed_exits=[0, 3]),
         replicates=7,
         seed=33,
@@ -208,11 +212,12 @@ def test_networks__replicate_takes_graph_modulo_the_pool(pool):
         for r in range(7):
             rows = networks.indptr[r % pool]
             twin = exit_cascade.simulate(
-                {"tie_weight": 0.8, "threshold_mean": 0.3, "seed_exits": seed_exits},
+                parameters | {"seed_exits": seed_exits},
                 members=30,
                 industries=4,
                 seed=33,
                 instance=instance_number(point, r),
                 neighbours=[networks.indices[rows[i] : rows[i + 1]].tolist() for i in range(30)],
+                **arrays,
             )
             assert_replicate_is_twin(dataset.isel(seed_exits=point, replicate=r), twin)

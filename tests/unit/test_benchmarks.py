@@ -163,7 +163,7 @@ def check_results(directory: Path, name: str, n_tables: int) -> None:
 def test_built_in_benchmark__runs(tmp_path: Path) -> None:
     text = bench(rounds=1, tiny=True, out=tmp_path)
     assert "vectorised NumPy" in text
-    check_results(tmp_path, "bench", 3)
+    check_results(tmp_path, "bench", 8)
 
 
 def test_dyad_benchmark__runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

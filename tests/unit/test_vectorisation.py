@@ -10,6 +10,7 @@ import pytest
 
 import fastalliance as fa
 from fastalliance.engine.compile import driver
+from fastalliance.library.exit_cascade_formulas import Birth, Decision
 from tests.own_models import ORNSTEIN_UHLENBECK
 
 X86 = platform.machine().lower() in ("x86_64", "amd64")
@@ -58,6 +59,36 @@ def test_driver__this_test_can_fail(fresh_cache):
     type_state = ORNSTEIN_UHLENBECK.state
     packed, _ = _counts(dataclasses.replace(ORNSTEIN_UHLENBECK, name="scalar", step=step))
     assert packed <= 10
+
+
+def test_population_driver__lane_loops_are_packed(fresh_cache):
+    """The sweeps over members: birth, entry and decision are SIMD over eight instances."""
+    packed, scalar = _counts(dataclasses.replace(fa.model("exit_cascade")))
+    assert packed > 0.6 * scalar
+
+
+@pytest.mark.parametrize("stage", [("start", 0), ("step", 0)], ids=["birth", "decision"])
+def test_population_driver__this_test_can_fail(stage, fresh_cache):
+    """A sweep with a data-dependent loop cannot be vectorised, and the count shows it."""
+    model = fa.model("exit_cascade")
+    part, index = stage
+    stages = list(getattr(model.population, part))
+    formula, returned = stages[index].member, {"birth": Birth, "decision": Decision}
+
+    def member(m, g, s, p, stream, at):
+        changed = formula(m, g, s, p, stream, at)
+        x = m.clock
+        while x > 0.1:
+            x *= 0.5
+        return kind(*changed[:-1], changed[-1] + 0.0 * x)
+
+    kind = returned[stages[index].name]
+    stages[index] = dataclasses.replace(stages[index], member=member)
+    population = dataclasses.replace(model.population, **{part: tuple(stages)})
+    broken = dataclasses.replace(model, name="scalar_sweep", population=population)
+    packed, _ = _counts(broken)
+    whole, _ = _counts(dataclasses.replace(model))
+    assert packed < whole - 20
 
 
 def test_numba__has_no_fastmath_default():
