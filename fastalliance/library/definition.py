@@ -84,6 +84,9 @@ _STAGE_ARGUMENTS = {
 
 def check_population(where: str, model: Model, population: Population) -> None:
     """Raise ModelError where a stage, a field or a size of a population is missing or wrong."""
+    for stage in population.stages:
+        if not isinstance(stage, Sweep | Select):
+            raise ModelError(f"{where}: a stage must be a Sweep or a Select, got {stage!r}")
     sizes = [size.name for size in model.structure if size.kind == "integer"]
     if [size.name for size in model.structure[:2]] != ["members", "industries"] or len(sizes) < 2:
         raise ModelError(f"{where}: structure of a population must begin with members, industries")
@@ -101,8 +104,6 @@ def check_population(where: str, model: Model, population: Population) -> None:
     if len(set(names)) < len(names):
         raise ModelError(f"{where}: two stages have one name: {', '.join(names)}")
     for stage in population.stages:
-        if not isinstance(stage, Sweep | Select):
-            raise ModelError(f"{where}: a stage must be a Sweep or a Select, got {stage!r}")
         for part, arguments in _STAGE_ARGUMENTS.items():
             function = getattr(stage, part, None)
             if function is not None:

@@ -222,7 +222,7 @@ MODEL = Model(
     finished=formulas.finished,
     outputs=formulas.outputs,
     output_variables=OUTPUTS,
-    state_variables=(OUTPUTS[0], Output("uncertainty", description="weight of peers' exits")),
+    state_variables=OUTPUTS[:1],
     requirements=(
         Requirement("industries must be <= members", lambda p, dt: p.industries <= p.members),
         Requirement("seed_exits must be <= members", lambda p, dt: p.seed_exits <= p.members),

@@ -222,7 +222,7 @@ def check_step(model: Model, dt: float, fixed: Mapping[str, float], varied: Vari
         for point, holds in _evaluate(model, requirement.holds, fixed, varied, dt):
             if not holds:
                 values = {**fixed, **point}
-                named = [name for name in values if name in requirement.text.split()]
+                named = [name for name in requirement.text.split() if name in values]
                 got = ", ".join(f"{name} {values[name]:g}" for name in named)
                 raise ParameterError(f"{model.name}: {requirement.text}, got {got}")
     for caution in model.cautions:
