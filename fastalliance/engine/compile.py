@@ -52,6 +52,7 @@ LANES = "lanes of a block"  # the literal of a population's driver that is no fi
 _lock = threading.Lock()
 _drivers: weakref.WeakKeyDictionary[Model, dict[Literals, Any]] = weakref.WeakKeyDictionary()
 _digests: weakref.WeakKeyDictionary[Model, str] = weakref.WeakKeyDictionary()
+_hashes: weakref.WeakKeyDictionary[Model, tuple[str | None, str]] = weakref.WeakKeyDictionary()
 
 
 def driver(model: Model, literals: Literals | None = None) -> Any:
@@ -98,14 +99,22 @@ def kernel_hash(model: Model) -> str:
     ModelError
         A formula fails; the message names it.
     """
-    try:
-        digest = formulas.digest(list(model.formulas().values()))
-    except formulas.UnresolvedError:
-        digest = "unresolved"
+    digest = _digest(model)
+    with _lock:
+        known, found = _hashes.get(model, (None, ""))
+    if digest is not None and digest == known:
+        return found
     outputs = [(o.name, o.kind, o.categories) for o in model.output_variables]
     ratios = [(r.name, r.numerator, r.denominator) for r in model.ratios]
-    described = f"{digest}\0{driver_source(model)}\0{outputs}\0{ratios}"
-    return hashlib.sha256(described.encode()).hexdigest()
+    sources = [driver_source(model)]
+    if model.population is not None:
+        flags = [(flag, "1.0") for flag in model.population.flags]
+        sources.append(driver_source(model, ((LANES, "1"), *flags)))
+    described = "\0".join(map(str, (digest or "unresolved", *sources, outputs, ratios)))
+    found = hashlib.sha256(described.encode()).hexdigest()
+    with _lock:
+        _hashes[model] = (digest, found)
+    return found
 
 
 def require_resolved(model: Model) -> None:

@@ -85,9 +85,10 @@ class _Driver:
 
     def _body(self) -> Iterator[str]:
         if self.fields.has_network:
-            yield "visited = np.empty(n_members, np.int64)"
-            yield "noticed = np.empty(n_members, np.int64)"
-            yield "marked = np.zeros(n_members, np.bool_)"
+            yield "visited = np.empty(n_members + 1, np.int64)"
+            yield "noticed = np.empty(n_members + 1, np.int64)"
+            yield "marked = np.zeros(n_members, np.int64)"
+            yield "stamp = 0"
         yield "n_instances = points.shape[0] * n_replicates"
         yield f"for low in range(0, n_instances, {self.fields.lanes}):"
         yield f"    n_lanes = min({self.fields.lanes}, n_instances - low)"
@@ -148,13 +149,23 @@ class _Driver:
             yield f"        industries[g, {i}, lane] = 0.0"
         yield "for i in range(n_members):"
         yield f"    for lane in range({fields.lanes}):"
-        yield from (f"        {self.call.field(name)} = 0.0" for name in self.member_fields)
+        yield from (f"        {self.call.field(name)} = 0.0" for name in self._read_unset())
         for j, entry in enumerate(self.population.inputs):
             if fields.literals[f"given_{entry.name}"] == "1.0":
                 yield f"        {self.call.field(entry.field)} = inputs[{j}, given_row, i]"
         if fields.has_network and self.population.ties is not None:
             yield "        ends = first_neighbours[graph, i + 1] - first_neighbours[graph, i]"
             yield f"        {self.call.field(self.population.ties.degree)} = ends"
+
+    def _read_unset(self) -> list[str]:
+        """Members' fields that may be read before the first stage has set them."""
+        first = self.population.start[0] if self.population.start else None
+        if not isinstance(first, Sweep):
+            return list(self.member_fields)
+        name = f"{first.name}_member"
+        reads = self.fields.reads[name] if first.member is not None else None
+        unread = set() if reads is None else set(self.fields.stages[first.name].member) - reads
+        return [field for field in self.member_fields if field not in unread]
 
     def _step(self) -> Iterator[str]:
         """Stages of a step; where members are local, of those alone that noticed something."""
@@ -258,21 +269,21 @@ class _Driver:
         if ties is None or not self.fields.has_network:
             return
         yield "n_noticed = 0"
+        yield "stamp += 1"
         yield "lane = 0"
         yield f"for v in range({number}):"
         yield f"    {which}"
         yield f"    if {self.call('sends', 'm', 'at', member='i')}:"
         yield "        for e in range(first_neighbours[graph, i], first_neighbours[graph, i + 1]):"
         yield "            j = neighbours[e]"
-        yield f"            {self.call.field(ties.received, 'j', '0')} += 1.0"
-        yield f"            if not marked[j] and {self.call('open', 'm', index='j')}:"
-        yield "                marked[j] = True"
-        yield "                noticed[n_noticed] = j"
-        yield "                n_noticed += 1"
+        # without branches: whether a neighbour is new to the list is anyone's guess
+        yield f"            is_open = {self.call('open', 'm', index='j')}"
+        yield f"            {self.call.field(ties.received, 'j', '0')} += 1.0 if is_open else 0.0"
+        yield "            noticed[n_noticed] = j"
+        yield "            n_noticed += 1 if is_open & (marked[j] != stamp) else 0"
+        yield "            marked[j] = stamp"
         yield "n_visited = n_noticed"
-        yield "for v in range(n_visited):"
-        yield "    visited[v] = noticed[v]"
-        yield "    marked[visited[v]] = False"
+        yield "visited, noticed = noticed, visited"
 
     def _check(self) -> Iterator[str]:
         total = " + ".join(f"s_{name}[lane]" for name in self.fields.states)

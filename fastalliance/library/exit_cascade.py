@@ -241,7 +241,5 @@ MODEL = Model(
     switches={
         "base_hazard": "hazard",
         "threshold_sd": "threshold_sd",
-        "seed_exits": "seed_exits",
-        "tie_weight": "tie_weight",
     },
 )

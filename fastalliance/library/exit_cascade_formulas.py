@@ -255,10 +255,18 @@ def enter(m, g, s, p, stream, at):
 
 def pressure(m, g, s, p):
     """Return the peer pressure on a member, from its industry, all members and its neighbours."""
-    pull = fma(g.gone, m.industry_pull, s.gone * m.alliance_pull)
-    share = m.neighbours_left / m.degree
-    tie_pull = (1.0 - p.immunity * m.centrality) * p.tie_weight * share
-    return s.uncertainty * (pull + tie_pull if m.degree > 0.0 else pull)
+    if p.given_network > 0.0:
+        pull = 0.0  # a visit is loads from all over: none of what has no weight
+        if p.industry_weight > 0.0 or p.alliance_weight > 0.0:
+            pull = fma(g.gone, m.industry_pull, s.gone * m.alliance_pull)
+        if p.tie_weight > 0.0 and m.degree > 0.0:
+            damping = p.tie_weight
+            if p.immunity > 0.0:
+                damping = (1.0 - p.immunity * m.centrality) * p.tie_weight
+            pull += damping * (m.neighbours_left / m.degree)
+    else:
+        pull = fma(g.gone, m.industry_pull, s.gone * m.alliance_pull)
+    return s.uncertainty * pull
 
 
 def decide(m, g, s, p, stream, at):

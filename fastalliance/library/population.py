@@ -100,7 +100,8 @@ class Ties:
     sends : callable ``(m, at) -> bool``
         Whether a member's event of this step is noticed by its neighbours.
     open : callable ``(m) -> bool``
-        Whether a member can still change; where members are local, others are not visited.
+        Whether a member can still change; others receive nothing, and are not visited where
+        members are local.
     received : str
         Field of the member to which each neighbour's event adds 1.0, after the step.
     degree : str

@@ -125,5 +125,10 @@ def _edges(networks: Networks, j: int) -> Integers:
 
 
 def _relative(raw: Floats) -> Floats:
+    """Return betweenness relative to the largest, to 12 decimals.
+
+    Members in symmetric positions differ in the last bits of their sums; as ranks decide who leaves
+    first, they must be equal.
+    """
     largest = raw.max(axis=1, keepdims=True)
-    return raw / np.where(largest > 0.0, largest, 1.0)
+    return np.round(raw / np.where(largest > 0.0, largest, 1.0), 12)
