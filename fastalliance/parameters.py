@@ -74,12 +74,10 @@ class Parameter:
                 raise ModelError(f"{where}: {field} must be text, got {getattr(self, field)!r}")
         if self.kind not in ("real", "integer", "choice"):
             raise ModelError(f"{where}: kind must be real, integer or choice, got {self.kind!r}")
-        if (self.kind == "choice" and not self.choices) or (
-            self.kind == "integer" and self.choices
-        ):
-            raise ModelError(
-                f"{where}: choices are given for kind 'choice', or name values of a real"
-            )
+        if self.kind == "choice" and not self.choices:
+            raise ModelError(f"{where}: a parameter of kind 'choice' needs choices")
+        if self.kind == "integer" and self.choices:
+            raise ModelError(f"{where}: choices belong to kind 'choice', or name values of a real")
         self._check_bounds(where)
         self._check_codes(where)
         try:

@@ -16,7 +16,7 @@ STUDY = [
         "study/tiles.py",
         (
             "blocks-overlap",
-            "first_replicate = block * BLOCK",
+            "first_replicate = block * self.block",
             "first_replicate = block * (BLOCK - 1)",
             ("unit/test_tiles.py::test_tiles__cover",),
         ),

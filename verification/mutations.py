@@ -2,11 +2,11 @@
 
     python -m verification.mutations [--list] [--tiny] [--only NAME ...]
 
-Each mutation of `broken_kernels.py` and `broken_studies.py` is applied to a copy of the working
-tree in a temporary directory, never to the tree itself. First the named tests run unbroken, and
-must pass. A mutation is caught if at least one test of each of its names fails, and survives
-otherwise. Exit code 0: all caught; 1: some survived; 2: the list does not fit the tree, or a run
-went wrong.
+Each mutation of `broken_kernels.py`, `broken_studies.py` and `broken_cascades.py` is applied to a
+copy of the working tree in a temporary directory, never to the tree itself. First the named tests
+run unbroken, and must pass. A mutation is caught if at least one test of each of its names fails,
+and survives otherwise. Exit code 0: all caught; 1: some survived; 2: the list does not fit the
+tree, or a run went wrong.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from verification import broken_kernels, broken_studies
+from verification import broken_cascades, broken_kernels, broken_studies
 from verification.mutation import Mutation
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,7 +32,11 @@ TINY = "ddof-0"
 TIMEOUT = 600.0  # seconds for the tests of one mutation
 
 
-MUTATIONS = [*broken_kernels.MUTATIONS, *broken_studies.MUTATIONS]
+MUTATIONS = [
+    *broken_kernels.MUTATIONS,
+    *broken_studies.MUTATIONS,
+    *broken_cascades.MUTATIONS,
+]
 
 
 class MisfitError(Exception):

@@ -11,7 +11,7 @@ from fastalliance.errors import ModelError
 from fastalliance.store import StoreHandle, read
 from fastalliance.study.checks import ResultWarning
 from fastalliance.study.design import Design, grid, table
-from fastalliance.study.structure import restored
+from fastalliance.study.restored import restored, take_over_centralities
 from fastalliance.study.study import Study
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ _FIELDS = (
     "seed",
     "horizon",
     "dt",
-    "structure",
     "common_random_numbers",
 )
 
@@ -61,18 +60,10 @@ def rebuild(url: str, model: Model | None) -> Study:
     fields: dict[str, Any] = {
         name: configuration[name] for name in _FIELDS if name in configuration
     }
-    fields["structure"] = _structure(handle, chosen, fields.get("structure", {}))
-    return Study(chosen, design=_design(handle), **fields)
-
-
-def _structure(handle: StoreHandle, model: Model, structure: dict[str, Any]) -> dict[str, Any]:
-    """Return the structure with the stored arrays and networks in the places of their digests."""
-    sizes = {size.name for size in model.structure}
-    given = {name: value for name, value in structure.items() if name not in sizes}
-    kept = {name: value for name, value in structure.items() if name in sizes}
-    if not given:
-        return kept
-    return {**kept, **restored(given, handle.read_array, int(kept.get("members", 0)))}
+    fields["structure"] = restored(handle, chosen)
+    study = Study(chosen, design=_design(handle), **fields)
+    take_over_centralities(study, handle)
+    return study
 
 
 def _model(name: str, given: Model | None) -> Model:

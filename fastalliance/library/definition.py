@@ -56,7 +56,9 @@ def check_definition(model: Model) -> None:
             )
     if not model.output_variables:
         raise ModelError(f"{where}: output_variables is empty; declare at least one fa.Output")
-    if (model.step is None) == (model.population is None):
+    if model.step is None and model.population is None:
+        raise ModelError(f"fa.Model({model.name!r}) lacks step")
+    if model.step is not None and model.population is not None:
         raise ModelError(f"{where}: give either step, or a population")
     fields = getattr(model.state, "_fields", None)
     if not (isinstance(model.state, type) and issubclass(model.state, tuple) and fields):

@@ -73,7 +73,7 @@ def _resume(path: Path, layout: Layout, allowed: Permissions) -> Opened:
     paths = Paths(path)
     attrs = load_attributes(paths, to_write=True)
     resuming.check_same_study(
-        paths, attrs, layout, allow_version_change=allowed.allow_version_change
+        paths, attrs, layout.attrs, allow_version_change=allowed.allow_version_change
     )
     if not allowed.resume:
         raise StoreError(

@@ -90,6 +90,10 @@ def difference(old: Any, new: Any) -> list[str]:
 
 def _differences(where: str, old: Any, new: Any) -> Iterator[str]:
     if isinstance(old, Mapping) and isinstance(new, Mapping):
+        if "sha256" in old and "sha256" in new:  # what the rest describes is the same or not
+            if old["sha256"] != new["sha256"]:
+                yield f"{where}: {_digested(old, new)} -> {_digested(new, old)}"
+            return
         for key in {**old, **new}:
             name = f"{where}.{key}" if where else str(key)
             yield from _differences(name, old.get(key, _ABSENT), new.get(key, _ABSENT))
@@ -98,6 +102,13 @@ def _differences(where: str, old: Any, new: Any) -> Iterator[str]:
             yield from _differences(f"{where}[{i}]", before, after)
     elif old != new or isinstance(old, bool) != isinstance(new, bool):
         yield f"{where}: {_brief(old)} -> {_brief(new)}"
+
+
+def _digested(value: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """Return what is known of data by their digest, where it is another than that of others."""
+    numbers = (key for key, item in value.items() if isinstance(item, int) and key in other)
+    changed = [f"{key} {value[key]:,}" for key in numbers if value[key] != other[key]]
+    return ", ".join([*changed, f"sha256 {str(value['sha256'])[:12]}"])
 
 
 def _brief(value: Any) -> str:

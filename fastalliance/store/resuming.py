@@ -29,10 +29,14 @@ _RECORDED = (
 
 
 def check_same_study(
-    paths: Paths, old: Mapping[str, Any], layout: Layout, *, allow_version_change: bool
+    paths: Paths,
+    old: Mapping[str, Any],
+    attrs: Mapping[str, Any],
+    *,
+    allow_version_change: bool,
 ) -> None:
-    """Raise StoreError unless a store belongs to the study and kernels of `layout`."""
-    new = to_plain(layout.attrs)
+    """Raise StoreError unless a store, whose attributes are `old`, is of the run of `attrs`."""
+    new = to_plain(attrs)
     if old["configuration_hash"] != new["configuration_hash"]:
         lines = provenance.difference(to_plain(old["configuration"]), new["configuration"])
         lines = lines or ["(the configurations read alike, their hashes differ)"]

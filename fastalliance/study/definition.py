@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastalliance import library
+from fastalliance.configuration.messages import show
 from fastalliance.errors import ConfigError, DesignError, FastAllianceError
 from fastalliance.library.model import Model
 from fastalliance.study import checks
@@ -101,12 +103,13 @@ def define(
     for name in design.axes:
         with located(configuration, design.place(name)):
             coordinates[name] = design.coordinate(model, name)
-    given = _given(configuration, model, objects)
+    given = _given(configuration, model, objects, coordinates)
     fixed = _fixed(configuration, model, coordinates, given)
-    _check_given(configuration, model, given, coordinates, fixed)
+    varied = checks.Varied(coordinates, design.kind == "grid")
+    if model.population is not None:
+        given.check(population_sizes(model, fixed, varied), partial(located, configuration))
     flags = {f"given_{name}": 1.0 for name in given.names}
     with located(configuration, "dt"):
-        varied = checks.Varied(coordinates, design.kind == "grid")
         checks.check_step(model, dt, {**fixed, **flags}, varied)
     return Definition(
         model, horizon, dt, n_steps, record_steps, recorded, design, coordinates, fixed, given
@@ -114,40 +117,39 @@ def define(
 
 
 def _given(
-    configuration: Configuration, model: Model, objects: Mapping[str, Any]
+    configuration: Configuration,
+    model: Model,
+    objects: Mapping[str, Any],
+    coordinates: Mapping[str, Floats],
 ) -> GivenStructure:
     """Return what the structure gives beside sizes."""
     sizes = {size.name for size in model.structure}
-    entries = {**configuration.structure, **objects}
-    given = {name: value for name, value in entries.items() if name not in sizes}
+    for name in objects:
+        if name in sizes:
+            raise ConfigError(f"structure.{name} must be one number, got {show(objects[name])}")
+        if model.population is None:
+            model.resolve_structure({name: 0.0})  # refuses the name
     if model.population is None:
         return GivenStructure(model, {}, Path())
-    place = next((f"structure.{name}" for name in given), "structure")
-    with located(configuration, place):
-        return GivenStructure(model, given, configuration.source_directory or Path())
+    entries = {**configuration.structure, **objects}
+    return GivenStructure(
+        model,
+        {name: value for name, value in entries.items() if name not in sizes},
+        configuration.source_directory or Path(),
+        varied=[name for name in coordinates if name in sizes],
+        at=partial(located, configuration),
+    )
 
 
-def _check_given(
-    configuration: Configuration,
-    model: Model,
-    given: GivenStructure,
-    coordinates: Mapping[str, Floats],
-    fixed: Mapping[str, float],
-) -> None:
-    """Refuse arrays and networks that do not fit the members."""
-    if not given.names and "mean_degree" not in configuration.structure:
-        return
-    with located(configuration, "structure"):
-        names = [size.name for size in model.structure]
-        varied = [name for name in names if name in coordinates]
-        first = {**fixed, **{name: float(coordinates[name][0]) for name in varied}}
-        arrays_vary = given.arrays and "members" in varied
-        if varied and (arrays_vary or not (given.network is None or given.is_recipe)):
-            raise DesignError(
-                f"{varied[0]} cannot vary where structure gives members' values or one network; "
-                "give a recipe of random networks"
-            )
-        given.check(tuple(first[name] for name in names))
+def population_sizes(
+    model: Model, fixed: Mapping[str, float], varied: checks.Varied
+) -> list[dict[str, float]]:
+    """Return the sizes of populations that occur in a design, thinned where they are many."""
+    names = [size.name for size in model.structure]
+    axes = [name for name in names if name in varied.columns]
+    rows = varied.combinations(axes) if axes else [()]
+    kept = {name: fixed[name] for name in names if name not in axes}
+    return [{**kept, **dict(zip(axes, row, strict=True))} for row in rows]
 
 
 def _model(configuration: Configuration, given: Model | None) -> Model:
@@ -219,8 +221,8 @@ def _fixed(
         sizes = {size.name for size in model.structure}
         structure = {name: value for name, value in structure.items() if name in sizes}
         if "members" not in structure and "members" not in coordinates:
-            with located(configuration, "structure"):
-                structure |= {"members": given.members} if given.members is not None else {}
+            with located(configuration, "structure.network"):
+                structure |= {} if (members := given.members) is None else {"members": members}
     sections = {"parameters": configuration.parameters, "structure": structure}
     resolve = {"parameters": model.resolve, "structure": model.resolve_structure}
     for section, values in sections.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -106,27 +107,38 @@ def coordinates(study: Study) -> list[Coordinate]:
     if all_kept or study.record_steps:
         size = study.replicates if all_kept else study.recorded_replicates
         found.append(labels.replicate_coordinate(size))
-    found.extend(member_coordinates(study, named=bool(study.member_outputs)))
+    found.extend(
+        member_coordinates(study, study.fixed, study.most_members, named=bool(study.member_outputs))
+    )
     if study.record_steps:
         unit = study.model.time_unit
         found.append(labels.time_coordinate(study.n_steps, study.record_steps, study.dt, unit))
     return found
 
 
-def member_coordinates(study: Study, *, named: bool) -> list[Coordinate]:
-    """Return members' numbers and industries, where they are wanted, and what they were given."""
+def member_coordinates(
+    study: Study, fixed: Mapping[str, float], members: int, *, named: bool
+) -> list[Coordinate]:
+    """Return members' numbers and industries, where they are wanted, and what they were given.
+
+    Parameters
+    ----------
+    fixed : mapping of str to float
+        Sizes of all populations of the result, those left out that vary.
+    members : int
+        Length of the dimension `member`.
+    named : bool
+        Whether the result has that dimension.
+    """
     found: list[Coordinate] = []
     if named:
-        found.append(labels.index_coordinate("member", study.most_members, "number of the member"))
-    if study.sizes is None:
-        return found
-    members, industries = int(study.sizes[0]), int(study.sizes[1])
-    if named:
-        attrs = describe("industry", "1", "number of the member's industry")
-        values = np.arange(members) * industries // members
-        found.append(Coordinate("industry", ("member",), values, attrs))
-    if study.given.names:
-        found.extend(study.given.coordinates(study.sizes))
+        found.append(labels.index_coordinate("member", members, "number of the member"))
+        if "members" in fixed and "industries" in fixed:
+            attrs = describe("industry", "1", "number of the member's industry")
+            values = np.arange(members) * int(fixed["industries"]) // members
+            found.append(Coordinate("industry", ("member",), values, attrs))
+    if study.model.population is not None:
+        found.extend(study.given.coordinates(fixed))
     return found
 
 
@@ -159,7 +171,7 @@ def attributes(study: Study, tiling: Tiling | None = None) -> dict[str, Any]:
 
 
 def _population_bytes(study: Study) -> int:
-    """Return the memory of a thread's members, and of what they are given."""
+    """Return the memory of a thread's members."""
     if study.model.population is None:
         return 0
     members = study.most_members
@@ -195,6 +207,7 @@ def plan(study: Study, threads: int | None = None, tiling: Tiling | None = None)
         packed_bytes=packed_bytes * tiling.n_tiles,
         memory_bytes=(n_threads + 1) * tile_bytes
         + n_threads * _population_bytes(study)
+        + (study.given.n_bytes(study.sizes) if study.model.population is not None else 0)
         + 3 * raw_bytes
         + 16 * math.prod(labels.slab_shape(tiling)) * per_point,
         threads=n_threads,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Generator
@@ -15,17 +16,19 @@ import numpy.typing as npt
 from fastalliance.engine import prepare_driver, require_resolved, run_points
 from fastalliance.errors import ConfigError, StoreError
 from fastalliance.executors import run_on_threads, thread_count
-from fastalliance.store import MemoryStore, RunStore, TileData, TileStore, require_space
+from fastalliance.store import MemoryStore, RunStore, TileData, TileStore, read, require_space
 from fastalliance.store.documents import load_attributes
 from fastalliance.store.location import locate
 from fastalliance.store.paths import Paths
 from fastalliance.store.provenance import now
+from fastalliance.store.resuming import check_same_study
 from fastalliance.study import labels, opening
 from fastalliance.study.axes import require_memory
 from fastalliance.study.checks import warn_invalid
 from fastalliance.study.interrupts import Interrupts
-from fastalliance.study.layout import layout, plan
+from fastalliance.study.layout import attributes, layout, plan
 from fastalliance.study.progress import ProgressLike, make_progress
+from fastalliance.study.restored import take_over_centralities
 from fastalliance.study.results import final_slabs
 from fastalliance.study.statistics import Statistics
 from fastalliance.study.tiles import Tile, Tiling
@@ -178,9 +181,12 @@ def run(study: Study, options: RunOptions) -> xr.Dataset:
     """Run `study` to the end, or resume it, and return its dataset."""
     if options.executor != "threads":
         raise ConfigError(f"executor must be threads in this version, got {options.executor!r}")
-    tiling = _tiling(study, options)
+    stored = _stored_attributes(options)
+    tiling = _tiling(study, options, stored)
     size = plan(study, thread_count(options.threads), tiling)
     require_room(size, options.store)
+    if stored is not None:
+        _meet_stored(study, options, stored)
     arrangement = layout(study, tiling)
     if options.store is not None:
         require_resolved(study.model)
@@ -205,18 +211,33 @@ def _in_memory(study: Study, arrangement: Layout, store: MemoryStore) -> xr.Data
     return labels.dataset(arrangement.coordinates, arrays, {**store.attrs, "finished": now()})
 
 
-def _tiling(study: Study, options: RunOptions) -> Tiling:
+def _meet_stored(study: Study, options: RunOptions, stored: dict[str, Any]) -> None:
+    """Refuse another study's store before betweenness is computed, or take over what it keeps.
+
+    Neither changes a result; both can save minutes. Damage is for the store's opening to find.
+    """
+    path = locate(str(options.store))
+    allowed = options.allow_version_change
+    check_same_study(Paths(path), stored, attributes(study), allow_version_change=allowed)
+    if "network" in study.given.names:
+        with contextlib.suppress(StoreError):
+            take_over_centralities(study, read(path))
+
+
+def _tiling(study: Study, options: RunOptions, stored: dict[str, Any] | None) -> Tiling:
     """Return the tiling: an existing store's own, so that another version can resume it."""
-    stored = _stored_attributes(options.store) if options.store and not options.overwrite else None
     same = stored is not None and stored.get("configuration_hash") == study.configuration_hash
     if stored is None or not same or "tiling" not in stored:
         return study.tiling(options.points_per_tile)
     return Tiling.from_plain(stored["tiling"])
 
 
-def _stored_attributes(store: str) -> dict[str, Any] | None:
+def _stored_attributes(options: RunOptions) -> dict[str, Any] | None:
+    """Return the attributes of the store that the run would continue, if there is one."""
+    if options.store is None or options.overwrite:
+        return None
     try:
-        return load_attributes(Paths(locate(store)))
+        return load_attributes(Paths(locate(options.store)))
     except StoreError:
         return None  # none there, or a fault that opening it for the run will name
 

@@ -199,7 +199,8 @@ def _run(
         for output, values in zip(study.member_outputs, block.members, strict=True):
             attrs = labels.output_attrs(output, model.time_unit)
             variables[output.name] = (("replicate", "member"), values[0], attrs)
-        coordinates += member_coordinates(study, named=True)
+        fixed = {**study.fixed, **_varied_at(study, point)}
+        coordinates += member_coordinates(study, fixed, int(fixed["members"]), named=True)
     coordinates += _point_coordinates(study, point)
     attrs = {**attributes(study), "complete": True, "point": point}
     invalid = int(block.invalid.sum())
@@ -209,14 +210,14 @@ def _run(
 
 
 def _point_coordinates(study: Study, point: int) -> list[Coordinate]:
-    row = study.points(point, 1)[0]
-    columns = {parameter.name: i for i, parameter in enumerate(study.model.inputs)}
     return [
-        Coordinate(
-            name,
-            (),
-            np.array(row[columns[name]]),
-            labels.parameter_attrs(study.model.parameter(name)),
-        )
-        for name in study.coordinates
+        Coordinate(name, (), np.array(value), labels.parameter_attrs(study.model.parameter(name)))
+        for name, value in _varied_at(study, point).items()
     ]
+
+
+def _varied_at(study: Study, point: int) -> dict[str, float]:
+    """Return the values of the varied parameters at a design point."""
+    row = study.points(point, 1)[0].tolist()
+    values = dict(zip((parameter.name for parameter in study.model.inputs), row, strict=True))
+    return {name: values[name] for name in study.coordinates}

@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fastalliance.configuration.messages import show
 from fastalliance.engine.structure import NOTHING, Structure
-from fastalliance.errors import ConfigError, ParameterError, suggestion
+from fastalliance.errors import ConfigError, DesignError, ParameterError, suggestion
 from fastalliance.library.model import Model
 from fastalliance.library.population import MemberInput
 from fastalliance.networks import (
+    MAX_EXACT_MEMBERS,
     Networks,
     approximate_betweenness,
     betweenness,
-    load_networks,
 )
 from fastalliance.store import Coordinate
+from fastalliance.study.given_network import (
+    LOCK,
+    MEAN_DEGREE,
+    GivenNetwork,
+    NetworkKey,
+    Sizes,
+    n_bytes,
+    ties,
+)
+from fastalliance.study.member_arrays import SUFFIXES, described, read_array
+from fastalliance.study.recent import Recent
 from fastalliance.study.summaries import describe
 
 Floats = npt.NDArray[np.float64]
-Sizes = tuple[float, ...]  # members, industries, and what else the model's structure has
+At = Callable[[str], AbstractContextManager[None]]
 NETWORK = "network"
 CENTRALITIES = "centralities"
 APPROXIMATE = "approximate"
+TIES = ("tie_graph", "tie_first", "tie_second")
 _PIVOTS = 1000  # of approximate betweenness: correlation with the exact one 0.93 and more
-_LISTED = 100  # values that a configuration's description lists; else their digest
+_KEPT_BYTES = 2**28  # of members' values of several sizes, in memory at a time
 
 
 class GivenStructure:
@@ -44,6 +55,10 @@ class GivenStructure:
         Entries of a study's structure that are no sizes.
     folder : Path
         Where relative paths begin.
+    varied : collection of str
+        Names of the sizes that the design varies.
+    at : callable (field) -> context manager
+        Adds to an error where the field was written.
 
     Raises
     ------
@@ -51,43 +66,56 @@ class GivenStructure:
         The model takes no such thing, or a value is wrong.
     """
 
-    def __init__(self, model: Model, given: Mapping[str, Any], folder: Path) -> None:
+    def __init__(
+        self,
+        model: Model,
+        given: Mapping[str, Any],
+        folder: Path,
+        varied: Collection[str] = (),
+        at: At = lambda field: nullcontext(),
+    ) -> None:
         self.model = model
-        self.folder = folder
-        self.network = given.get(NETWORK)
-        self.approximate = _is_approximate(given.get(CENTRALITIES))
+        self.varied = tuple(varied)
         self.inputs: tuple[MemberInput, ...] = (
             tuple(model.population.inputs) if model.population is not None else ()
         )
-        self._require_known(given)
-        self.arrays = {
-            entry.name: _array(entry, given[entry.name], folder)
-            for entry in self.inputs
-            if given.get(entry.name) is not None and not self._is_asked(entry.name)
-        }
-        if self.approximate and self.network is None:
-            raise ConfigError(
-                "structure.centralities: approximate needs a network; give structure.network"
-            )
-        self._lock = threading.RLock()
-        self._networks: dict[Sizes, Networks] = {}
-        self._centralities: dict[Sizes, Floats] = {}
+        given = {name: value for name, value in given.items() if value is not None}
+        for name in given:
+            with at(f"structure.{name}"):
+                self._require_known(name)
+        self.network: GivenNetwork | None = None
+        if NETWORK in given:
+            self.network = GivenNetwork(given[NETWORK], folder, self.varied)
+        with at(f"structure.{CENTRALITIES}"):
+            self.approximate = _is_approximate(given.get(CENTRALITIES))
+            if self.approximate and self.network is None:
+                raise ConfigError(
+                    "structure.centralities: approximate needs a network; give structure.network"
+                )
+        self.arrays: dict[str, Floats] = {}
+        self._paths: dict[str, str] = {}
+        for entry in self.inputs:
+            value = given.get(entry.name)
+            if value is None or (entry.name == CENTRALITIES and self.approximate):
+                continue
+            with at(f"structure.{entry.name}"):
+                self.arrays[entry.name] = read_array(entry, value, folder)
+            if isinstance(value, str | Path):
+                self._paths[entry.name] = str((folder / value).absolute())
+        self._centralities: Recent[NetworkKey, Floats] = Recent(_size, _KEPT_BYTES)
+        self._inputs: Recent[tuple[float, ...], Floats] = Recent(_size, _KEPT_BYTES)
 
-    def _is_asked(self, name: str) -> bool:
-        return name == CENTRALITIES and self.approximate
-
-    def _require_known(self, given: Mapping[str, Any]) -> None:
+    def _require_known(self, name: str) -> None:
         model = self.model
         names = [entry.name for entry in self.inputs]
         if model.population is not None and model.population.ties is not None:
             names.append(NETWORK)
-        sizes = [size.name for size in model.structure]
-        for name in given:
-            if name not in names:
-                raise ParameterError(
-                    f"structure: {model.name} has no structural input {name!r}"
-                    f"{suggestion(name, [*sizes, *names])}"
-                )
+        if name not in names:
+            sizes = [size.name for size in model.structure]
+            raise ParameterError(
+                f"structure: {model.name} has no structural input {name!r}"
+                f"{suggestion(name, [*sizes, *names])}"
+            )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -95,290 +123,245 @@ class GivenStructure:
         found = [
             entry.name
             for entry in self.inputs
-            if entry.name in self.arrays
-            or (entry.name == CENTRALITIES and self.network is not None)
+            if entry.name in self.arrays or (entry.name == CENTRALITIES and self._has_betweenness)
         ]
         return (*found, *([NETWORK] if self.network is not None else []))
 
     @property
-    def is_recipe(self) -> bool:
-        """Whether the network is made by a recipe, for any number of members."""
-        return isinstance(self.network, Mapping)
+    def _has_betweenness(self) -> bool:
+        """Whether members' centralities are those in the network."""
+        takes = any(entry.name == CENTRALITIES for entry in self.inputs)
+        return self.network is not None and takes and CENTRALITIES not in self.arrays
 
     @property
     def members(self) -> int | None:
-        """The number of members of what was given; None where it fits any."""
-        for array in self.arrays.values():
-            if array.shape[1] > 1:
-                return int(array.shape[1])
-        if self.network is None or self.is_recipe:
-            return None
-        if not isinstance(self.network, Networks):
-            self.network = load_networks(self.network, members=None, folder=self.folder)
-        return self.network.n_members
+        """The number of members of what was given; None where it fits any.
 
-    def check(self, sizes: Sizes) -> None:
-        """Refuse what does not fit a population of these sizes.
+        A network may lack isolated members, of which arrays know; else its own number counts.
+        """
+        lengths = (array.shape[1] for array in self.arrays.values() if array.shape[1] > 1)
+        length = next(lengths, None)
+        if self.network is None or self.network.is_recipe:
+            return length
+        return self.network.members(at_least=length)
+
+    def check(self, sizes: Iterable[Sizes], at: At = lambda field: nullcontext()) -> None:
+        """Refuse what does not fit populations of these sizes, all that occur in the study.
 
         Raises
         ------
-        ConfigError
+        ConfigError, DesignError
             An array has another length, or the network cannot have so many members.
         """
+        sizes = list(sizes)
         for name, array in self.arrays.items():
-            if array.shape[1] not in (1, sizes[0]):
-                raise ConfigError(
-                    f"structure.{name} has {array.shape[1]:,} values, but there are "
-                    f"{int(sizes[0]):,} members"
-                )
-        n_graphs = self.networks(sizes).n_graphs if self.network is not None else 1
-        for name, array in self.arrays.items():
-            if len(array) not in (1, n_graphs):
-                raise ConfigError(
-                    f"structure.{name} must have one row, or one for each of {n_graphs} graphs; "
-                    f"it has {len(array)}"
-                )
-
-    def networks(self, sizes: Sizes) -> Networks:
-        """Return the network of populations of these sizes."""
-        with self._lock:
-            if sizes not in self._networks:
-                members, industries = int(sizes[0]), int(sizes[1])
-                if isinstance(self.network, Networks):
-                    if self.network.n_members != members:
-                        raise ConfigError(
-                            f"structure.network has {self.network.n_members:,} members, but "
-                            f"structure.members is {members:,}"
-                        )
-                    found = self.network
-                else:
-                    found = load_networks(
-                        self._recipe(sizes),
-                        members=members,
-                        industries=industries,
-                        folder=self.folder,
+            with at(f"structure.{name}"):
+                self._check_length(name, array, sizes)
+        if self.network is None:
+            with at(f"structure.{MEAN_DEGREE}"):
+                if any(size.get(MEAN_DEGREE) for size in sizes):
+                    raise ConfigError(
+                        "structure.mean_degree belongs to a network {kind: erdos_renyi}; give "
+                        "structure.network"
                     )
-                self._networks[sizes] = found
-            return self._networks[sizes]
+        else:
+            with at(f"structure.{NETWORK}"):
+                self._check_betweenness(sizes)
+                self.network.check(sizes)
+        for name, array in self.arrays.items():
+            with at(f"structure.{name}"):
+                self._check_rows(name, array, sizes)
 
-    def _recipe(self, sizes: Sizes) -> Any:
-        """Return the network as given, with the mean degree of these sizes where it varies."""
-        names = [size.name for size in self.model.structure]
-        degree = dict(zip(names, sizes, strict=True)).get("mean_degree", 0.0)
-        if not degree:
-            return self.network
-        if not isinstance(self.network, Mapping) or self.network.get("kind") != "erdos_renyi":
-            raise ConfigError(
-                "structure.mean_degree belongs to a network {kind: erdos_renyi}, which is not given"
+    def _check_length(self, name: str, array: Floats, sizes: list[Sizes]) -> None:
+        if array.shape[1] == 1:
+            return
+        if "members" in self.varied:
+            raise DesignError(
+                f"structure.{name} gives each member's value, so members cannot vary in the "
+                f"design; give one number for all, or leave {name} out"
             )
-        return {**self.network, "mean_degree": degree}
+        members = int(sizes[0]["members"])
+        if array.shape[1] != members:
+            raise ConfigError(
+                f"structure.{name} must have one value a member, for {members:,} members; it has "
+                f"{array.shape[1]:,}"
+            )
 
-    def centralities(self, sizes: Sizes) -> Floats | None:
-        """Return members' centralities (graph, member), given or of the network; else None."""
-        if CENTRALITIES in self.arrays:
-            return self.arrays[CENTRALITIES]
-        if self.network is None or all(entry.name != CENTRALITIES for entry in self.inputs):
-            return None
-        with self._lock:
-            if sizes not in self._centralities:
-                networks = self.networks(sizes)
-                self._centralities[sizes] = (
-                    approximate_betweenness(networks, min(_PIVOTS, networks.n_members), 0)
-                    if self.approximate
-                    else betweenness(networks)
-                )
-            return self._centralities[sizes]
+    def _check_rows(self, name: str, array: Floats, sizes: list[Sizes]) -> None:
+        if len(array) == 1:
+            return
+        n_graphs = 1
+        if self.network is not None:
+            n_graphs = self.network.at(self.network.key(sizes[0])).n_graphs
+        if len(array) != n_graphs:
+            raise ConfigError(
+                f"structure.{name} must have one row, or one for each graph of the network's pool "
+                f"({n_graphs}); it has {len(array)}"
+            )
 
-    def adopt(self, sizes: Sizes, centralities: Floats) -> None:
-        """Take over the centralities of these very graphs, computed before."""
-        with self._lock:
-            self._centralities.setdefault(sizes, centralities)
+    def _check_betweenness(self, sizes: list[Sizes]) -> None:
+        """Refuse more members than exact betweenness takes before it is asked for, in a run."""
+        most = max(int(size["members"]) for size in sizes)
+        if self._has_betweenness and not self.approximate and most > MAX_EXACT_MEMBERS:
+            raise ConfigError(
+                f"structure.centralities: exact betweenness takes at most {MAX_EXACT_MEMBERS:,} "
+                f"members, the network has {most:,}; give one value a member, one number for all, "
+                "or approximate"
+            )
 
-    def __call__(self, sizes: Sizes) -> Structure:
+    def _at_sizes(self, sizes: tuple[float, ...]) -> Sizes:
+        return dict(zip((size.name for size in self.model.structure), sizes, strict=True))
+
+    def _betweenness(self, key: NetworkKey) -> Floats:
+        """Return members' centralities in the network, (graph, member)."""
+        assert self.network is not None
+        networks = self.network.at(key)
+
+        def compute() -> Floats:
+            if self.approximate:
+                return approximate_betweenness(networks, min(_PIVOTS, networks.n_members), 0)
+            return betweenness(networks)
+
+        with LOCK:
+            return self._centralities.get(key, compute)
+
+    def adopt(self, fixed: Sizes, sha256: str, centralities: Floats) -> bool:
+        """Take over centralities that were computed before; say whether they are of these graphs.
+
+        Parameters
+        ----------
+        fixed : mapping of str to float
+            Sizes that do not vary.
+        sha256 : str
+            Digest of the graphs that they were computed of.
+        centralities : float64 (graph, member)
+        """
+        if self.network is None or not self._has_betweenness:
+            return False
+        key = self.network.fixed_key(fixed)
+        if key is None or self.network.at(key).sha256 != sha256:
+            return False
+        networks = self.network.at(key)
+        whole = centralities.shape == (networks.n_graphs, networks.n_members)
+        if not whole or not ((centralities >= 0.0) & (centralities <= 1.0)).all():
+            return False
+        with LOCK:
+            self._centralities.put(key, np.ascontiguousarray(centralities, dtype=np.float64))
+        return True
+
+    def __call__(self, sizes: tuple[float, ...]) -> Structure:
         """Return what the kernels of populations of these sizes are given."""
         if self.network is None and not self.arrays:
             return NOTHING
+        named = self._at_sizes(sizes)
+        with LOCK:
+            inputs = self._inputs.get(sizes, lambda: self._filled(named))
+        if self.network is None:
+            return Structure(inputs, self.names, NOTHING.first_neighbours, NOTHING.neighbours)
+        networks = self.network.at(self.network.key(named))
+        return Structure(inputs, self.names, networks.indptr, networks.indices)
+
+    def _filled(self, sizes: Sizes) -> Floats:
+        """Return all inputs as (input, graph, member), 0 where not given."""
         values = {**self.arrays}
-        centralities = self.centralities(sizes)
-        if centralities is not None:
-            values[CENTRALITIES] = centralities
+        if self.network is not None and self._has_betweenness:
+            values[CENTRALITIES] = self._betweenness(self.network.key(sizes))
         n_graphs = max((len(array) for array in values.values()), default=1)
-        inputs = np.zeros((len(self.inputs), n_graphs, int(sizes[0])))
+        inputs = np.zeros((len(self.inputs), n_graphs, int(sizes["members"])))
         for i, entry in enumerate(self.inputs):
             if entry.name in values:
                 inputs[i] = values[entry.name]
-        given = [entry.name for entry in self.inputs if entry.name in values]
-        if self.network is None:
-            return Structure(inputs, tuple(given), NOTHING.first_neighbours, NOTHING.neighbours)
-        networks = self.networks(sizes)
-        return Structure(inputs, (*given, NETWORK), networks.indptr, networks.indices)
+        return inputs
 
-    def describe(self, sizes: Sizes | None) -> dict[str, Any]:
+    def n_bytes(self, sizes: Iterable[Sizes]) -> int:
+        """Return about how much memory is taken by what members of all these sizes are given."""
+        sizes = list(sizes)
+        if not self.names:
+            return 0
+        largest = max(sizes, key=lambda size: (size["members"], size.get(MEAN_DEGREE, 0.0)))
+        n_graphs = max((len(array) for array in self.arrays.values()), default=1)
+        of_graphs = 0
+        if self.network is not None:
+            networks = self.network.at(self.network.key(largest))
+            n_graphs, of_graphs = networks.n_graphs, n_bytes(networks)
+        of_one = of_graphs + 8 * (len(self.inputs) + 1) * n_graphs * int(largest["members"])
+        return min(len(sizes) * of_one, max(of_one, 3 * _KEPT_BYTES))
+
+    def describe(self, fixed: Sizes) -> dict[str, Any]:
         """Return what was given as plain data: short lists, recipes, digests of the rest."""
-        found: dict[str, Any] = {name: _described(array) for name, array in self.arrays.items()}
+        found: dict[str, Any] = {name: described(array) for name, array in self.arrays.items()}
         if self.approximate:
             found[CENTRALITIES] = APPROXIMATE
-        if self.network is not None and sizes is not None:
-            found[NETWORK] = dict(self.networks(sizes).description)
-        elif self.network is not None:
-            found[NETWORK] = {"recipe": dict(self.network)}
+        if self.network is not None:
+            found[NETWORK] = self.network.describe(fixed)
         return found
 
-    def plain(self, sizes: Sizes | None) -> dict[str, Any]:
-        """Return the arrays and the network as a configuration could give them."""
+    def plain(self, fixed: Sizes) -> dict[str, Any]:
+        """Return the arrays and the network as a configuration could give them.
+
+        Files stay files, under absolute paths; other arrays and graphs are written out.
+        """
         found: dict[str, Any] = {
-            name: array.item() if array.size == 1 else np.squeeze(array).tolist()
+            name: array.item() if array.size == 1 else _rows(array)
             for name, array in self.arrays.items()
         }
+        found.update(self._paths)
         if self.approximate:
             found[CENTRALITIES] = APPROXIMATE
-        if self.is_recipe or isinstance(self.network, str):
-            found[NETWORK] = self.network
-        elif self.network is not None and sizes is not None:
-            _, first, second = _ends(self.networks(sizes))
-            found[NETWORK] = np.stack([first, second], axis=1).tolist()
-            found["members"] = int(sizes[0])
+        if self.network is not None:
+            found.update(self.network.plain(fixed))
         return found
 
-    def coordinates(self, sizes: Sizes) -> list[Coordinate]:
-        """Return what was given as coordinates of the result, so that it can be run again."""
-        found: list[Coordinate] = []
-        if self.network is not None:
-            networks = self.networks(sizes)
-            graph, first, second = _ends(networks)
-            for name, values, text in (
-                ("tie_graph", graph, "number of the graph that the tie is in"),
-                ("tie_first", first, "one member of the tie"),
-                ("tie_second", second, "the other member of the tie"),
-            ):
-                found.append(Coordinate(name, ("tie",), values, describe(name, "1", text)))
+    def coordinates(self, fixed: Sizes) -> Iterator[Coordinate]:
+        """Yield what was given and does not vary as coordinates of the result, to be run again."""
+        key = self.network.fixed_key(fixed) if self.network is not None else None
         values = {**self.arrays}
-        centralities = self.centralities(sizes)
-        if centralities is not None:
-            values[CENTRALITIES] = centralities
+        if self.network is not None and key is not None:
+            yield from _tie_coordinates(self.network.at(key))
+            if self._has_betweenness:
+                values[CENTRALITIES] = self._betweenness(key)
+        if "members" not in fixed:  # then each array is one number, which the configuration has
+            return
         n_graphs = max((len(array) for array in values.values()), default=1)
         for name, array in values.items():
-            array = np.broadcast_to(array, (n_graphs, int(sizes[0]))).copy()
+            array = np.broadcast_to(array, (n_graphs, int(fixed["members"]))).copy()
             attrs = describe(f"given_{name}", "1", f"{name} that members have in every replicate")
-            found.append(Coordinate(f"given_{name}", ("graph", "member"), array, attrs))
-        return found
+            yield Coordinate(f"given_{name}", ("graph", "member"), array, attrs)
 
 
-def restored(given: Mapping[str, Any], read: Any, members: int) -> dict[str, Any]:
-    """Return the structural inputs of a stored study from its description and coordinates.
+def identity(structure: Mapping[str, Any]) -> dict[str, Any]:
+    """Return of a described structure what can change a result: of graphs, their digest.
 
-    Parameters
-    ----------
-    given : mapping
-        The stored configuration's entries that are no sizes.
-    read : callable (name) -> array
-        Reads a coordinate.
-    members : int
+    Where they come from, and what was tidied away when they were read, cannot.
     """
-    found = dict(given)
-    for name in given:
-        if name != NETWORK and not isinstance(given[name], str | int | float):
-            found[name] = read(f"given_{name}")
-    if "sha256" in (given.get(NETWORK) or {}):
-        found[NETWORK] = stored_networks(given[NETWORK], read, members)
-        if not isinstance(given.get(CENTRALITIES), int | float):
-            found[CENTRALITIES] = read(f"given_{CENTRALITIES}")
-    elif NETWORK in given:
-        found[NETWORK] = given[NETWORK]["recipe"]
-    return found
+    network = structure.get(NETWORK)
+    if not isinstance(network, Mapping) or "sha256" not in network:
+        return dict(structure)
+    return {**structure, NETWORK: {"sha256": network["sha256"]}}
 
 
-def stored_networks(description: Mapping[str, Any], read: Any, members: int) -> Networks:
-    """Return the networks of a store from its ties."""
-    graph = np.asarray(read("tie_graph"), dtype=np.int64)
-    ends = np.stack([np.asarray(read("tie_first")), np.asarray(read("tie_second"))], axis=1)
-    n_graphs = int(description["n_graphs"])
-    both = np.concatenate([ends, ends[:, ::-1]]).astype(np.int64)
-    row = np.concatenate([graph, graph]) * members + both[:, 0]
-    order = np.lexsort((both[:, 1], row))
-    starts = np.searchsorted(row[order], np.arange(n_graphs * members + 1))
-    indptr = np.stack([starts[g * members : (g + 1) * members + 1] for g in range(n_graphs)])
-    return Networks(
-        indptr.astype(np.int64),
-        np.ascontiguousarray(both[order, 1]),
-        None,
-        dict(description),
-    )
+def _tie_coordinates(networks: Networks) -> Iterator[Coordinate]:
+    texts = ("number of the graph that the tie is in", "one member of the tie", "the other member")
+    for name, values, text in zip(TIES, ties(networks), texts, strict=True):
+        if values.size:
+            yield Coordinate(name, ("tie",), values, describe(name, "1", text))
 
 
-def _ends(networks: Networks) -> tuple[Any, Any, Any]:
-    """Return the graph and both ends of every tie, each tie once."""
-    counts = networks.degrees().ravel()
-    rows = np.repeat(np.arange(counts.size), counts)
-    graph, first = np.divmod(rows, networks.n_members)
-    once = first < networks.indices
-    return graph[once], first[once], networks.indices[once]
+def _rows(array: Floats) -> Any:
+    return array[0].tolist() if len(array) == 1 else array.tolist()
+
+
+def _size(array: Floats) -> int:
+    return int(array.nbytes)
 
 
 def _is_approximate(value: Any) -> bool:
-    if not isinstance(value, str) or value.endswith((".csv", ".txt")):
+    if not isinstance(value, str) or value.endswith(SUFFIXES):
         return False
     if value != APPROXIMATE:
+        near = suggestion(value, [APPROXIMATE])
         raise ConfigError(
-            f"structure.centralities must be a list, a CSV file or {APPROXIMATE!r}, got {value!r}"
+            f"structure.centralities must be a number, a list, a {' or '.join(SUFFIXES)} file, or "
+            f"{APPROXIMATE}, got {show(value)}{near if 'did you mean' in near else ''}"
         )
     return True
-
-
-def _array(entry: MemberInput, given: Any, folder: Path) -> Floats:
-    """Return given values as (graph, member), checked against the bounds of one value.
-
-    A single number stands for all members, of any number of them.
-    """
-    where = f"structure.{entry.name}"
-    if isinstance(given, int | float) and not isinstance(given, bool):
-        return np.array([[entry.value.check(given, where)]])
-    if isinstance(given, str | os.PathLike):
-        given = _read_column(folder / os.fspath(given), where)
-    if not isinstance(given, Sequence | np.ndarray) and not hasattr(given, "__array__"):
-        raise ConfigError(f"{where} must be a number, a list or a path, got {given!r}")
-    try:
-        array = np.array(given, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ConfigError(f"{where} must hold one number a member") from None
-    array = array[np.newaxis] if array.ndim == 1 else array
-    if array.ndim != 2 or array.shape[1] < 2:
-        raise ConfigError(f"{where} must hold one number a member, at least two in all")
-    value = entry.value
-    inside = (array >= value.lower) & (array <= value.upper)
-    inside &= np.isfinite(array) | (value.allow_infinite & ~np.isnan(array))
-    if not inside.all():
-        graph, member = np.argwhere(~inside)[0]
-        rule = value.bounds if value.bounds != "any" else "a number"
-        raise ParameterError(
-            f"{where} must be {rule}, got {array[graph, member]:g} for member {member}"
-        )
-    return np.ascontiguousarray(array)
-
-
-def _read_column(path: Path, where: str) -> list[float]:
-    """Return the numbers of a text file with one a line; a first line of text is a header."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(f"{where}: cannot read {str(path)!r}: {reason}") from None
-    values: list[float] = []
-    for i, line in enumerate(lines):
-        try:
-            values.append(float(line))
-        except ValueError:
-            if i > 0:
-                raise ConfigError(
-                    f"{where}: {str(path)!r}: {line!r} is no number; one number a line is wanted"
-                ) from None
-    return values
-
-
-def _described(array: Floats) -> Any:
-    if array.size == 1:
-        return array.item()
-    if array.size <= _LISTED and len(array) == 1 and np.isfinite(array).all():
-        return array[0].tolist()
-    sha = hashlib.sha256(np.ascontiguousarray(array, dtype="<f8").tobytes()).hexdigest()
-    return {"n_values": int(array.size), "sha256": sha}

@@ -18,10 +18,12 @@ from fastalliance.errors import ConfigError, DesignError
 from fastalliance.library.model import Model
 from fastalliance.outputs import Output
 from fastalliance.study import checks
-from fastalliance.study.definition import NO_OBJECTS, define
+from fastalliance.study.definition import NO_OBJECTS, define, population_sizes
 from fastalliance.study.design import Design
+from fastalliance.study.plain_structure import objects_in, plain_part
 from fastalliance.study.plan import Plan
 from fastalliance.study.statistics import Statistics
+from fastalliance.study.structure import identity
 from fastalliance.study.tiles import Tiling, block_size, cut
 
 if TYPE_CHECKING:
@@ -108,7 +110,7 @@ class Study:
             "seed": seed,
             "horizon": horizon,
             "dt": dt,
-            "structure": _plain_part(structure),
+            "structure": plain_part(structure),
             "common_random_numbers": common_random_numbers,
             "statistics": statistics,
             "keep": keep,
@@ -125,7 +127,7 @@ class Study:
             fields["design"] = design
         given = design if isinstance(design, Design) else None
         own = model if isinstance(model, Model) else None
-        self._set_up(validate_fields(fields), own, given, _objects(structure))
+        self._set_up(validate_fields(fields), own, given, objects_in(structure))
 
     @classmethod
     def from_yaml(
@@ -178,11 +180,10 @@ class Study:
         self.given = defined.given
 
     @property
-    def sizes(self) -> tuple[float, ...] | None:
-        """The structure of a population: members, industries, ...; None where it varies."""
-        names = [size.name for size in self.model.structure]
-        fixed = self.model.population is not None and all(name in self.fixed for name in names)
-        return tuple(self.fixed[name] for name in names) if fixed else None
+    def sizes(self) -> list[dict[str, float]]:
+        """The sizes of populations that occur, thinned where they are many."""
+        varied = checks.Varied(self.coordinates, self.design.kind == "grid")
+        return population_sizes(self.model, self.fixed, varied)
 
     @property
     def most_members(self) -> int:
@@ -282,7 +283,7 @@ class Study:
             "parameters": {n: v for n, v in self.fixed.items() if n not in sizes},
             "structure": {
                 **{n: v for n, v in self.fixed.items() if n in sizes},
-                **self.given.describe(self.sizes),
+                **self.given.describe(self.fixed),
             },
             "design": source if self.coordinates else None,
         }
@@ -290,7 +291,8 @@ class Study:
     @property
     def configuration_hash(self) -> str:
         """SHA-256 of everything in the configuration that can change a result."""
-        sha = hashlib.sha256(json.dumps(self.resolved, sort_keys=True).encode())
+        plain = {**self.resolved, "structure": identity(self.resolved["structure"])}
+        sha = hashlib.sha256(json.dumps(plain, sort_keys=True).encode())
         for name, values in self.coordinates.items():
             sha.update(name.encode())
             sha.update(np.ascontiguousarray(values, dtype="<f8").tobytes())
@@ -299,7 +301,7 @@ class Study:
     def to_yaml(self, path: str | Path | None = None) -> str:
         """Return the study as a configuration, and write it where a path is given."""
         plain = self.configuration.to_plain()
-        plain["structure"] = {**plain["structure"], **self.given.plain(self.sizes)}
+        plain["structure"] = {**plain["structure"], **self.given.plain(self.fixed)}
         if self.coordinates:
             plain["design"] = self.design.source
         text: str = to_yaml(validate_fields(plain))
@@ -424,20 +426,3 @@ def _listed(values: Floats) -> list[float] | dict[str, Any]:
         return list(values.tolist())
     digest = hashlib.sha256(np.ascontiguousarray(values, dtype="<f8").tobytes()).hexdigest()
     return {"n_values": len(values), "sha256": digest}
-
-
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, str | Path | Mapping | int | float | list | None)
-
-
-def _plain_part(structure: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return the entries of a structure that a configuration can hold."""
-    if not isinstance(structure, Mapping):
-        return structure
-    return {name: value for name, value in structure.items() if _is_plain(value)}
-
-
-def _objects(structure: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the others: graphs, matrices, arrays."""
-    entries = structure.items() if isinstance(structure, Mapping) else ()
-    return {name: value for name, value in entries if not _is_plain(value)}

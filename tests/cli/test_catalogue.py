@@ -42,7 +42,7 @@ def test_models__wraps_and_loses_nothing(columns: str, monkeypatch: pytest.Monke
 def test_models__sizes_are_a_table_of_their_own(capsys: pytest.CaptureFixture[str]) -> None:
     catalogue._show_model(SIZED)
     out = capsys.readouterr().out
-    sizes = out.split("size (structure)")[1].split("\n\n")[0]
+    sizes = out.split("\nstructure ")[1].split("\n\n")[0]
     assert "members" in sizes
     assert "probability" not in sizes
 

@@ -118,8 +118,11 @@ def test_bounds__read_as_text(parameter, bounds):
         ({"name": "a", "upper": math.nan}, "a: a bound must be a number, got nan"),
         ({"name": "a", "lower": 1.0, "upper": 0.0}, "a: no value lies between the bounds 1 and 0"),
         ({"name": "a", "above": 1.0, "upper": 1.0}, "a: no value lies between the bounds 1 and 1"),
-        ({"name": "a", "kind": "choice"}, "a: choices are given exactly for kind 'choice'"),
-        ({"name": "a", "choices": {"x": 0}}, "a: choices are given exactly for kind 'choice'"),
+        ({"name": "a", "kind": "choice"}, "a: a parameter of kind 'choice' needs choices"),
+        (
+            {"name": "a", "kind": "integer", "choices": {"x": 0}},
+            "a: choices belong to kind 'choice', or name values of a real",
+        ),
     ],
 )
 def test_declaration__is_refused_with_what_is_wrong(fields, message):
@@ -200,3 +203,16 @@ def test_declared__keeps_signature_and_own_errors():
     assert declared.__doc__
     with pytest.raises(fa.ModelError, match="must be a Python identifier"):
         fa.Parameter(name="a b")
+
+
+def test_named_values__of_a_real_parameter():
+    rule = fa.Parameter("rule", 0.0, lower=-1.0, upper=1.0, choices={"low": -1.0, "high": 1.0})
+    assert rule.check("high", "rule") == 1.0
+    assert rule.check(0.25, "rule") == 0.25
+    assert rule.bounds == "-1..1 (low | high)"
+    with pytest.raises(
+        fa.ParameterError, match="rule must be one of low, high, got 'hihg'; did you"
+    ):
+        rule.check("hihg", "rule")
+    with pytest.raises(fa.ParameterError, match=r"rule must be -1..1 \(low \| high\), got 2"):
+        rule.check(2.0, "rule")

@@ -243,7 +243,7 @@ def _failing(m, g, s, p, stream, at):
             lambda: dataclasses.replace(MODEL, step=lambda s, p, stream, k, t, dt: s),
             "give either step, or a population",
         ),
-        (lambda: dataclasses.replace(MODEL, population=None), "give either step, or a population"),
+        (lambda: dataclasses.replace(MODEL, population=None), r"fa.Model\('drift'\) lacks step"),
     ],
 )
 def test_definition__mistakes(change, message):
