@@ -159,8 +159,8 @@ class EventTable:
             structure = histories.ds.attrs["configuration"].get("structure") or {}
             if structure.get("network") is not None and self.parameter("tie_weight").any():
                 raise DesignError(
-                    "the result does not hold the network that ties its members, as its sizes "
-                    "vary over the design: run one size, or give neighbours"
+                    "the result does not hold its networks, as they differ over the design: "
+                    "run a study of one of them (its size and mean_degree in structure)"
                 )
         elif self.neighbours.indptr.shape[1] != histories.n_members + 1:
             raise DesignError(
@@ -307,11 +307,18 @@ def _configured(ds: xr.Dataset) -> Mapping[str, Any]:
 
 
 def _neighbours(histories: Histories) -> Neighbours | None:
-    """Return the network that the result holds, if it holds one."""
-    if any(name not in histories.ds.variables for name in _TIES):
+    """Return the network that the result holds, if it holds one; one without ties has none."""
+    structure = histories.ds.attrs.get("configuration", {}).get("structure") or {}
+    network = structure.get("network") or {}
+    held = all(name in histories.ds.variables for name in _TIES)
+    if not (held or "sha256" in network):
         return None
-    graphs, first, second = (np.asarray(histories.ds[n].values, dtype=np.int64) for n in _TIES)
-    network = histories.ds.attrs["configuration"]["structure"]["network"]
+    graphs, first, second = (
+        np.asarray(histories.ds[name].values, dtype=np.int64)
+        if name in histories.ds.variables
+        else np.empty(0, dtype=np.int64)
+        for name in _TIES
+    )
     return Graphs.of_ties(graphs, first, second, int(network["n_graphs"]), histories.n_members)
 
 

@@ -36,6 +36,7 @@ def run(points, inputs, first_neighbours, neighbours, key0, key1, first_point, f
     members = np.empty({members_shape})
     industries = np.empty((n_industries, {n_industry_fields}, {lanes}))
     scores = np.empty(({lanes}, n_members))
+    keys = np.empty(n_members, np.int64)
     wanted = np.empty({lanes}, np.int64)
     id_low = stack_integers({lanes})
     id_high = stack_integers({lanes})
@@ -261,7 +262,7 @@ class _Driver:
         yield f"            for lane in range({self.fields.lanes}):"
         score = self.call(f"{stage.name}_score", "m", "g", "s", "p", "at", member="i")
         yield f"                scores[lane, i] = {score}"
-        yield f"    mark_highest(scores, wanted, {self.call.marks(stage.field)})"
+        yield f"    mark_highest(scores, wanted, keys, {self.call.marks(stage.field)})"
 
     def _notice(self, number: str, which: str) -> Iterator[str]:
         """Tell the neighbours of those who sent something; list who was told."""

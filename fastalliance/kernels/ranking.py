@@ -16,7 +16,7 @@ _MAGNITUDE = 0x7FFFFFFFFFFFFFFF
 
 
 @numba.njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True)
-def mark_highest(scores, wanted, marks):
+def mark_highest(scores, wanted, keys, marks):
     """Mark the members of highest score by 1.0 and all others by 0.0.
 
     Parameters
@@ -25,11 +25,12 @@ def mark_highest(scores, wanted, marks):
         Minus infinity or NaN: not eligible.
     wanted : int64 (lane)
         How many to mark; all eligible ones where there are fewer.
+    keys : int64 (member)
+        Scratch.
     marks : float64 (member, lane)
         Set here. Of equal scores, members of lower index come first.
     """
     n_members = scores.shape[1]
-    keys = np.empty(n_members, np.int64)
     for lane in range(scores.shape[0]):
         low, high = _MAGNITUDE, _NOT_ELIGIBLE
         for i in range(n_members):

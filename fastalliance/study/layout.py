@@ -53,7 +53,7 @@ def direct_specs(study: Study, tiling: Tiling, dims: tuple[str, ...]) -> tuple[A
     """Return the arrays of kept replicates and trajectories."""
     specs: list[ArraySpec] = []
     keep, model = study.configuration.keep, study.model
-    all_kept = keep.replicates or bool(study.member_outputs)
+    all_kept = study.keeps_all_replicates
     if keep.replicates:
         specs.extend(
             ArraySpec(
@@ -96,14 +96,13 @@ def direct_specs(study: Study, tiling: Tiling, dims: tuple[str, ...]) -> tuple[A
 
 def coordinates(study: Study) -> list[Coordinate]:
     """Return the coordinates of a study's results."""
-    keep = study.configuration.keep
     found = labels.design_coordinates(
         study.model, study.design.kind, study.design.dims, study.coordinates
     )
     if study.quantiles:
         attrs = describe("quantile", "1", "share of replicates at or below the value")
         found.append(Coordinate("quantile", ("quantile",), np.array(study.quantiles), attrs))
-    all_kept = keep.replicates or bool(study.member_outputs)
+    all_kept = study.keeps_all_replicates
     if all_kept or study.record_steps:
         size = study.replicates if all_kept else study.recorded_replicates
         found.append(labels.replicate_coordinate(size))

@@ -150,10 +150,5 @@ def described(array: Floats) -> Any:
     return {"n_values": int(array.size), "sha256": _digest(array)}
 
 
-def is_described_by(array: Floats, description: Any) -> bool:
-    """Say whether `description` is that of `array`."""
-    return bool(described(array) == description)
-
-
 def _digest(array: Floats) -> str:
     return hashlib.sha256(np.ascontiguousarray(array, dtype="<f8").tobytes()).hexdigest()

@@ -112,14 +112,9 @@ class TileRunner:
                 direct[output.name] = (region, values.reshape(*box, -1))
         if block.members is not None:
             direct.update(self._members(tile, block.members, box))
-        if study.record_steps and (tile.block == 0 or self._keeps_all):
+        if study.record_steps and (tile.block == 0 or self.study.keeps_all_replicates):
             direct.update(self._paths(tile, points, box, common))
         return TileData(packed, direct)
-
-    @property
-    def _keeps_all(self) -> bool:
-        """Whether the dimension `replicate` has all replicates."""
-        return self.study.configuration.keep.replicates or bool(self.study.member_outputs)
 
     def _members(
         self, tile: Tile, members: Floats, box: tuple[int, ...]
@@ -144,7 +139,7 @@ class TileRunner:
         study = self.study
         n_times = study.n_steps // study.record_steps + 1
         recorded = study.recorded_replicates
-        width = tile.n_replicates if self._keeps_all else recorded
+        width = tile.n_replicates if study.keeps_all_replicates else recorded
         shape = (len(study.model.recorded), tile.n_points, width, n_times)
         paths = np.full(shape, np.nan)
         if tile.block == 0:

@@ -206,6 +206,11 @@ class Study:
         return self.n_steps * int(self.points(first, count)[:, column].sum())
 
     @property
+    def keeps_all_replicates(self) -> bool:
+        """Whether the dimension `replicate` of a result has them all."""
+        return self.configuration.keep.replicates or bool(self.member_outputs)
+
+    @property
     def member_outputs(self) -> tuple[Output, ...]:
         """Outputs that are kept of every member; none unless ``keep.members``."""
         if not self.configuration.keep.members or self.model.population is None:
@@ -232,8 +237,8 @@ class Study:
         if tiling.n_blocks > 1:  # exact quantiles need all raw outputs of a point at once
             n_values += len(self.statistics(tiling).quantile_outputs) * self.replicates
         if self.record_steps:
-            kept = self.configuration.keep.replicates
-            recorded = tiling.replicates_per_tile if kept else self.recorded_replicates
+            all_kept = self.keeps_all_replicates
+            recorded = tiling.replicates_per_tile if all_kept else self.recorded_replicates
             n_times = self.n_steps // self.record_steps + 1
             n_values += len(self.model.recorded) * recorded * n_times
         n_values += len(self.member_outputs) * self.most_members * tiling.replicates_per_tile

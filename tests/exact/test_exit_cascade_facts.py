@@ -18,7 +18,7 @@ REPLICATES = 20_000
 
 
 def run(design=None, *, industries=5, dt=1.0, **parameters):
-    """Return the statistics of a study at its defaults, with common random numbers."""
+    """Return the statistics of a study at its defaults."""
     study = fa.Study(
         model="exit_cascade",
         parameters=parameters,

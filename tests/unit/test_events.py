@@ -316,7 +316,7 @@ def test_refused__another_model_s_members(plain) -> None:
 def test_refused__a_network_without_its_neighbours() -> None:
     graphs = random_graphs(1, 20)
     ds, _ = cascades(adjacency=graphs, parameters={"tie_weight": 0.5}, replicates=1)
-    with pytest.raises(fa.DesignError, match=r"does not hold the network.*give neighbours"):
+    with pytest.raises(fa.DesignError, match="does not hold its networks.*study of one of them"):
         EventTable.of(ds)
     with pytest.raises(fa.DesignError, match="neighbours are of 7 members, the result has 20"):
         EventTable.of(ds, neighbours=Graphs.of(random_graphs(1, 7)))
@@ -348,3 +348,16 @@ def test_members__may_not_vary_and_are_cut_to_the_chosen_size() -> None:
     found = table(ds.sel(members=12))
     check_seen(found, seen, ties=False)
     assert found["member"].max() == 11
+
+
+def test_ties__of_a_network_without_any() -> None:
+    ds = fa.Study(
+        "exit_cascade",
+        parameters={"tie_weight": 0.5},
+        structure={"members": 6, "industries": 2, "network": np.zeros((0, 2), dtype=int)},
+        replicates=3,
+        keep={"members": True},
+    ).run()
+    rows = table(ds)
+    assert len(rows) > 0
+    assert (rows["tie_exits"] == 0.0).all()

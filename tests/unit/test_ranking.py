@@ -19,7 +19,8 @@ def _expected(scores, wanted):
 
 def _marked(scores, wanted, function=mark_highest):
     members = np.full((scores.shape[1], 3, scores.shape[0]), 7.0)
-    function(scores, np.asarray(wanted, dtype=np.int64), members[:, 1])
+    keys = np.empty(scores.shape[1], dtype=np.int64)
+    function(scores, np.asarray(wanted, dtype=np.int64), keys, members[:, 1])
     assert (members[:, [0, 2]] == 7.0).all()
     return members[:, 1].T
 
