@@ -316,7 +316,7 @@ def test_refused__another_model_s_members(plain) -> None:
 def test_refused__a_network_without_its_neighbours() -> None:
     graphs = random_graphs(1, 20)
     ds, _ = cascades(adjacency=graphs, parameters={"tie_weight": 0.5}, replicates=1)
-    with pytest.raises(fa.DesignError, match="does not hold its networks.*study of one of them"):
+    with pytest.raises(fa.DesignError, match=r"does not hold its networks.*study of one of them"):
         EventTable.of(ds)
     with pytest.raises(fa.DesignError, match="neighbours are of 7 members, the result has 20"):
         EventTable.of(ds, neighbours=Graphs.of(random_graphs(1, 7)))
