@@ -136,9 +136,17 @@ def _peak(n_instances: int, threads: int) -> dict[str, Any]:
 def _child(path: Path, threads: int) -> None:
     """Run one study in this process; print its peak memory in bytes."""
     run_study(path, path.with_suffix(".zarr"), threads)
+    print(_own_peak())
+
+
+def _own_peak() -> int:
+    """Return this process' peak memory in bytes, without what its parent had when it forked."""
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage counts a fork's pages before its exec
+        line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM:"))
+        return 1024 * int(line.split()[1])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    unit = 1 if sys.platform == "darwin" else 1024
-    print(peak * unit)
+    return peak if sys.platform == "darwin" else 1024 * peak
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -17,6 +17,7 @@ from tests.oracle.cascade_comparison import (
     MODEL,
     assert_replicate_is_twin,
     assert_simulation_is_twin,
+    study_of,
 )
 from tests.oracle.philox import instance_number
 
@@ -169,6 +170,40 @@ def test_networks__alone_and_with_given_arrays(members):
         assert_simulation_is_twin(LIVELY | {"tie_weight": 1.2}, alliance, seed=28)
         only_ties = {"industry_weight": 0.0, "alliance_weight": 0.0, "tie_weight": 1.0}
         assert_simulation_is_twin(LIVELY | only_ties, alliance, seed=29)
+
+
+def test_networks__whatever_else_members_react_to():
+    # Who reacts to ties alone needs no look until a neighbour leaves; who reacts to anything else,
+    # or forgets, does.
+    rng = random.Random(39)
+    alliance = Alliance(60, 5, random_edges(rng, 60), centralities=tuple([0.5] * 60))
+    weights = [(0.0, 0.0, 1.0), (0.0, 0.8, 0.5), (0.8, 0.0, 0.5), (0.0, 1.0, 0.0), (1.0, 0.0, 0.0)]
+    sets = [
+        {
+            "industry_weight": weight[0],
+            "alliance_weight": weight[1],
+            "tie_weight": weight[2],
+            "memory": memory,
+            "uncertainty_halflife": halflife,
+            "base_hazard": hazard,
+        }
+        for weight in weights
+        for memory in (math.inf, 2.0)
+        for halflife in (math.inf, 12.0)
+        for hazard in (0.0, 0.01)
+    ]
+    common = {"seed_exits": 7, "threshold_mean": 0.22, "threshold_sd": 0.1}
+    sets = [common | parameters for parameters in sets]
+    dataset = study_of(sets, alliance, replicates=2, seed=40).run()
+    lengths = []
+    for point, parameters in enumerate(sets):
+        for r in range(2):
+            instance = instance_number(point, r)
+            twin = exit_cascade.simulate(parameters, seed=40, instance=instance, **alliance.twin())
+            assert_replicate_is_twin(dataset.isel(point=point, replicate=r), twin)
+            lengths.append(len(set(twin["exits_path"])))
+    # Most go on for several steps.
+    assert sorted(lengths)[len(lengths) // 4] > 3
 
 
 def test_networks__a_large_sparse_one():
