@@ -118,14 +118,10 @@ class _Driver:
 
     def _instances(self) -> Iterator[str]:
         """Addresses, constants, the alliance's first state, and what members were given."""
-        fields, n_sizes = self.fields, len(self.population.flags)
-        columns = fields.parameters[:-n_sizes] if n_sizes else fields.parameters
-        given = [
-            fields.literals.get(name, f"points[point, {i}]")
-            if name in self.population.flags
-            else f"points[point, {i}]"
-            for i, name in enumerate(columns)
-        ] + [fields.literals[name] for name in self.population.flags]
+        fields, flags = self.fields, self.population.flags
+        columns = fields.parameters[: len(fields.parameters) - len(flags)]
+        given = [f"points[point, {i}]" for i in range(len(columns))]
+        given += [fields.literals[name] for name in flags]
         yield from (
             f"for lane in range({fields.lanes}):",
             "    instance = min(low + lane, n_instances - 1)",
@@ -143,7 +139,6 @@ class _Driver:
         yield "    check[lane] = 0.0"
         yield "graph = replicate % first_neighbours.shape[0]"
         yield "given_row = graph if inputs.shape[1] > 1 else 0"
-        # element by element: numba's slice assignment spoils the vectorisation of what follows
         yield "for g in range(n_industries):"
         yield f"    for lane in range({fields.lanes}):"
         for i in range(len(self.industry_fields)):

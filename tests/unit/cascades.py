@@ -12,24 +12,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-DEFAULTS: dict[str, float] = {
-    "uncertainty": 1.0,
-    "uncertainty_halflife": math.inf,
-    "industry_weight": 0.7,
-    "alliance_weight": 0.3,
-    "tie_weight": 0.0,
-    "immunity": 0.5,
-    "centrality_skew": 4.0,
-    "prominence_weight": 1.0,
-    "threshold_mean": 0.45,
-    "threshold_sd": 0.12,
-    "base_hazard": 0.005,
-    "imitation": 2.0,
-    "memory": math.inf,
-    "seed_exits": 0.0,
-    "seed_rule": 0.0,
-    "collapse_share": 0.5,
-}
+from tests.oracle.exit_cascade import DEFAULTS
+
 RULES = {"flag_values": [-1.0, 0.0, 1.0], "flag_meanings": "peripheral random central"}
 
 
