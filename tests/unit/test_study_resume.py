@@ -99,12 +99,15 @@ def test_unfinished__points_need_all_their_blocks(tmp_path):
     full = made.run()
     store = tmp_path / "run.zarr"
     with pytest.raises(KeyboardInterrupt):
-        made.run(store=store, progress=Stopper(4, at_once=True), threads=1, points_per_tile=1)
-    with pytest.warns(ResultWarning, match="4 of 6 tiles"):
+        made.run(store=store, progress=Stopper(5, at_once=True), threads=1, points_per_tile=1)
+    with pytest.warns(ResultWarning, match="5 of 6 tiles"):
         ds = fa.open(store).load()
+    # tiles may end in another order than they began: either point can be the one that lacks a block
+    whole = np.flatnonzero(~np.isnan(ds["hit_count"].values))
+    assert len(whole) == 1
     for name in ds.data_vars:
-        np.testing.assert_array_equal(ds[name].values[0], full[name].values[0], err_msg=str(name))
-        assert np.isnan(ds[name].values[1]).all()
+        np.testing.assert_array_equal(ds[name].values[whole], full[name].values[whole])
+        assert np.isnan(ds[name].values[1 - whole]).all()
     finished = made.run(store=store)
     for name in ds.data_vars:
         np.testing.assert_array_equal(finished[name].values, full[name].values, err_msg=str(name))
