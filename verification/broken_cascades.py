@@ -19,11 +19,11 @@ FORMULAS = mutations_of(
     ),
     (
         "no-tie-tolerance",
-        "felt >= m.threshold - _TIE",
-        "felt >= m.threshold",
+        "leaves(felt, m.threshold - _TIE,",
+        "leaves(felt, m.threshold,",
         ("exact/test_exit_cascade_exact.py::test_x1_ties",),
     ),
-    ("leaves-twice", "leaves = (m.left < 0.0) & (", "leaves = (", (f"{TWIN}test_defaults",)),
+    ("leaves-twice", "leaves = (m.left < 0.0) & exit", "leaves = exit", (f"{TWIN}test_defaults",)),
     (
         "memory-adds-before-it-fades",
         "Gone(g.gone * p.kept + sums.weight)",

@@ -55,8 +55,8 @@ DYAD = mutations_of(
     ("harm-sign", "contribution_b - harm_a", "contribution_b + harm_a", (f"{TWIN}test_random",)),
     (
         "partners-swapped-in-taking",
-        "private_a * s.engagement_a * s.openness_b",
-        "private_a * s.engagement_a * s.openness_a",
+        "appropriated(private_a, s.engagement_a, s.openness_b)",
+        "appropriated(private_a, s.engagement_a, s.openness_a)",
         (f"{TWIN}test_random_parameters__over", f"{EXACT}test_x2_swapped_partners__swap"),
     ),
     (

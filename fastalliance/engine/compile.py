@@ -45,6 +45,7 @@ _POPULATION_SIGNATURE = types.void(
     types.Array(types.int64, 1, "C"),  # neighbours
     *_SIGNATURE.args[1:],
     types.Array(types.float64, 4, "C"),  # kept
+    types.Array(types.float64, 5, "C"),  # member_tracks
 )
 Literals = tuple[tuple[str, str], ...]  # names and values that are compiled into a driver
 LANES = "lanes of a block"  # the literal of a population's driver that is no field of p
@@ -151,7 +152,7 @@ def default_sizes(model: Model) -> Literals:
     """Return the literals of the defaults: sizes, or of a population that nothing is given."""
     defaults = model.defaults()
     if model.population is not None:
-        return ((LANES, str(lanes(defaults.members, has_network=False))),)
+        return ((LANES, str(lanes(getattr(defaults, model.population.size), has_network=False))),)
     return tuple((size.name, str(getattr(defaults, size.name))) for size in model.structure)
 
 

@@ -69,5 +69,6 @@ def run_population(
             np.empty((1, 1), dtype=np.bool_),
             np.empty((0, 1, 1, 0)),
             np.empty((0, 1, 1, 0)),
+            np.empty((0, 1, 1, 0, 0)),
         )
     return tuple(outputs[:, 0, 0].tolist())

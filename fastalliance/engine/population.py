@@ -45,6 +45,7 @@ def population_fields(
         states=tuple(model.state._fields),
         recorded=tuple(variable.name for variable in model.recorded),
         n_outputs=len(model.output_variables),
+        n_paths=len(population.path_variables),
         stages=stage_fields(model),
         has_prepare=model.prepare is not None,
         has_finished=model.finished is not None,
@@ -72,6 +73,8 @@ def names(model: Model) -> dict[str, Any]:
     for name, returned in _returned(model).items():
         if "sums" in returned:
             found[f"{name}_Sums"] = returned["sums"]
+        if "draw" in returned:
+            found[f"{name}_Random"] = returned["draw"]
     return found
 
 
@@ -103,7 +106,7 @@ def _returned(model: Model) -> dict[str, dict[str, Any]]:
     s = interpreted(model.init)(p, stream)
     m = population.member(*[0.0] * len(population.member._fields))
     g = population.industry(*[0.0] * len(population.industry._fields))
-    at = At(0, 0, 0.0, model.dt)
+    at = At(0, 0, 0, 0.0, model.dt)
     found: dict[str, dict[str, Any]] = {}
     for stage in population.stages:
         call = _Caller(model, stage)
@@ -112,8 +115,14 @@ def _returned(model: Model) -> dict[str, dict[str, Any]]:
             call.number("count", s, p, at)
             found[stage.name] = {}
             continue
+        if stage.when is not None:
+            call.number("when", s, p, at)
+        random = call.pair(p, stream, at) if stage.draw is not None else stream
         if stage.member is not None:
-            call.record("member", m, m, g, s, p, stream, at)
+            call.record("member", m, m, g, s, p, random, at)
+        if stage.arrival is not None:
+            call.number("where", m, g, s, p, random, at)
+            call.record("arrival", m, m, g, s, p, stream, at)
         sums = call.record("sums", None, m, g, s, p, at) if stage.sums is not None else None
         if stage.industry is not None:
             call.record("industry", g, g, sums, s, p, at)
@@ -132,7 +141,7 @@ class _Caller:
         self.types: dict[str, Any] = {}
 
     def _call(self, part: str, *arguments: Any) -> Any:
-        function = getattr(self.stage, part)
+        function = dict(self.stage.formulas())[f"{self.stage.name}_{part}"]
         try:
             return interpreted(function)(*arguments)
         except Exception as error:
@@ -143,7 +152,19 @@ class _Caller:
 
     def record(self, part: str, whole: Any, *arguments: Any) -> Any:
         """Return what a formula gives: a NamedTuple, of fields of `whole` where there is one."""
-        value = self._call(part, *arguments)
+        return self._checked(part, whole, self._call(part, *arguments))
+
+    def pair(self, *arguments: Any) -> Any:
+        """Return the first of the two records of random numbers that a formula draws."""
+        drawn = self._call("draw", *arguments)
+        if not isinstance(drawn, tuple) or len(drawn) != 2 or type(drawn[0]) is not type(drawn[1]):
+            raise ModelError(
+                f"model {self.model.name}: draw of {self.stage.name} must return two records of "
+                f"one kind, of the members 2j and 2j + 1, got {drawn!r}"
+            )
+        return self._checked("draw", None, drawn[0])
+
+    def _checked(self, part: str, whole: Any, value: Any) -> Any:
         fields = getattr(value, "_fields", None)
         where = f"model {self.model.name}: {part} of {self.stage.name}"
         if fields is None:

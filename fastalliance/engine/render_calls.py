@@ -19,6 +19,8 @@ class StageFields:
     """Names of what a stage's formulas return; empty where it has no such formula."""
 
     member: tuple[str, ...] = ()
+    draw: tuple[str, ...] = ()
+    arrival: tuple[str, ...] = ()
     sums: tuple[str, ...] = ()
     industry: tuple[str, ...] = ()
     alliance: tuple[str, ...] = ()
@@ -34,7 +36,8 @@ class PopulationFields:
     parameters : tuple of str
         With the sizes, and then the flags.
     constants, states, recorded : tuple of str
-    n_outputs : int
+    n_outputs, n_paths : int
+        Of the alliance, and of a member's trajectories.
     stages : mapping of str to StageFields
     reads : mapping of str to frozenset of str or None
         Fields that a formula reads; None: maybe all.
@@ -49,6 +52,7 @@ class PopulationFields:
     states: tuple[str, ...]
     recorded: tuple[str, ...]
     n_outputs: int
+    n_paths: int
     stages: Mapping[str, StageFields]
     reads: Mapping[str, frozenset[str] | None]
     has_prepare: bool
@@ -79,6 +83,7 @@ class Calls:
         name: str,
         *arguments: str,
         member: str = "0",
+        industry: str = "0",
         index: str = "i",
         changed: Mapping[str, str] = _NOTHING,
         sums: str = "whole",
@@ -90,9 +95,9 @@ class Calls:
         name : str
             The formula's name in the driver.
         *arguments : str
-            m, g, s, p, stream, sums, at: in the formula's order.
-        member : str
-            Index of the member, for `at`.
+            m, g, s, p, stream, random, sums, at: in the formula's order.
+        member, industry : str
+            Indices of the member and of the industry, for `at`.
         index : str
             Index of the member whose fields are passed.
         changed : mapping of str to str
@@ -106,8 +111,9 @@ class Calls:
             "s": lambda: self._tuple(name, "State", self.fields.states, "s_{}[lane]"),
             "p": lambda: self._constants(name),
             "stream": lambda: "Stream(key0, key1, id_low[lane], id_high[lane])",
+            "random": lambda: self._random(name),
             "sums": lambda: self._sums(name, sums),
-            "at": lambda: f"At({member}, k, t, dt)",
+            "at": lambda: f"At({member}, {industry}, k, t, dt)",
         }
         return f"{name}({', '.join(found[argument]() for argument in arguments)})"
 
@@ -148,7 +154,19 @@ class Calls:
         )
         return f"Member({', '.join(values)})"
 
+    def _random(self, name: str) -> str:
+        stage = name.rsplit("_", 1)[0]
+        n_drawn = len(self.fields.stages[stage].draw)
+        return f"{stage}_Random({', '.join(f'drawn_{i}[lane]' for i in range(n_drawn))})"
+
+    def sums_read(self, name: str) -> list[int]:
+        """Return which of its stage's sums a formula reads."""
+        sums = self.fields.stages[name.rsplit("_", 1)[0]].sums
+        return [i for i, field in enumerate(sums) if self._reads(name, field)]
+
     def _sums(self, name: str, prefix: str) -> str:
         stage = name.rsplit("_", 1)[0]
+        read = self.sums_read(name)
         n_sums = len(self.fields.stages[stage].sums)
-        return f"{stage}_Sums({', '.join(f'{prefix}_{i}[lane]' for i in range(n_sums))})"
+        values = (f"{prefix}_{i}[lane]" if i in read else "0.0" for i in range(n_sums))
+        return f"{stage}_Sums({', '.join(values)})"

@@ -13,7 +13,7 @@ the model says so, and populations whose block of eight would not fit into memor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from fastalliance.engine.render_calls import Calls, PopulationFields, StageFields
 from fastalliance.library.population import Select, Sweep
@@ -25,12 +25,13 @@ HEAD = '''\
 
 import numpy as np
 
-# Globals: the tuples Given, Constants, State, Member, Industry, At, Stream, one of sums for every
-# sweep, stack_floats, stack_integers, mark_highest and the model's formulas.
+# Globals: the tuples Given, Constants, State, Member, Industry, At, Stream, one of sums and one of
+# random numbers for every sweep, stack_floats, stack_integers, mark_highest, the model's formulas.
 
 
 def run(points, inputs, first_neighbours, neighbours, key0, key1, first_point, first_replicate,
-        n_replicates, common, dt, n_steps, record_steps, outputs, invalid, paths, kept):
+        n_replicates, common, dt, n_steps, record_steps, outputs, invalid, paths, kept,
+        member_tracks):
     n_members = int(points[0, {members_column}])
     n_industries = int(points[0, {industries_column}])
     members = np.empty({members_shape})
@@ -64,7 +65,7 @@ class _Driver:
         head = HEAD.format(
             model=self.model,
             lanes=fields.lanes,
-            members_column=fields.parameters.index("members"),
+            members_column=fields.parameters.index(self.population.size),
             industries_column=fields.parameters.index("industries"),
             members_shape=f"({len(self.member_fields)}, n_members, 1)"
             if fields.lanes == 1
@@ -79,10 +80,14 @@ class _Driver:
         yield from (f"p_{name}" for name in self.fields.constants)
         yield from (f"s_{name}" for name in self.fields.states)
         yield from (f"g_{name}" for name in self.industry_fields)
-        for i in range(max(len(stage.sums) for stage in self.fields.stages.values())):
+        stages = self.fields.stages.values()
+        for i in range(max(len(stage.sums) for stage in stages)):
             yield f"part_{i}"
             yield f"whole_{i}"
-        yield "check"
+        for i in range(max(len(stage.draw) for stage in stages)):
+            yield f"drawn_{i}"
+            yield f"second_{i}"
+        yield from ("check", "arriving")
 
     def _body(self) -> Iterator[str]:
         if self.fields.has_network:
@@ -94,27 +99,38 @@ class _Driver:
         yield f"for low in range(0, n_instances, {self.fields.lanes}):"
         yield f"    n_lanes = min({self.fields.lanes}, n_instances - low)"
         yield from _indented(self._instances(), 1)
-        yield "    k = -1"
-        yield "    t = 0.0"
-        for stage in self.population.start:
-            yield from _indented(self._stage(stage), 1)
-        yield from _indented(self._notice("n_members", "i = v"), 1)
-        yield from _indented(self._check(), 1)
-        yield "    if record_steps > 0:"
-        yield from _indented(self._record("0"), 2)
-        yield "    for k in range(n_steps):"
+        yield "    for k in range(-1, n_steps):"
         yield "        t = k * dt"
-        yield from _indented(self._step(), 2)
+        yield "        if k < 0:"
+        for stage in self.population.start:
+            yield from _indented(self._stage(stage), 3)
+        yield from _indented(self._notice("n_members", "i = v"), 3)
+        yield "        else:"
+        yield from _indented(self._step(), 3)
         yield from _indented(self._check(), 2)
-        yield "        if record_steps > 0 and (k + 1) % record_steps == 0:"
-        yield from _indented(self._record("(k + 1) // record_steps"), 3)
+        yield from _indented(self._observe(), 2)
+        yield from _indented(self._results(), 1)
+
+    def _observe(self) -> Iterator[str]:
+        """After a step: stages of the end where a record or the horizon is due, and the record."""
+        yield "last = k + 1 == n_steps"
         if self.fields.has_finished:
-            yield from _indented(self._stop(), 2)
-        yield "    k = n_steps"
-        yield "    t = n_steps * dt"
+            yield "if record_steps == 0:"
+            yield "    n_finished = 0"
+            yield f"    for lane in range({self.fields.lanes}):"
+            yield f"        n_finished += 1 if {self.call('finished', 's')} else 0"
+            yield f"    last = last or n_finished == {self.fields.lanes}"
+        yield "due = record_steps > 0 and (k + 1) % record_steps == 0"
+        yield "if due or last:"
+        yield "    index = (k + 1) // record_steps if due else 0"
+        yield "    k = n_steps if last else k + 1"
+        yield "    t = k * dt"
         for stage in self.population.end:
             yield from _indented(self._stage(stage), 1)
-        yield from _indented(self._results(), 1)
+        yield "    if due:"
+        yield from _indented(self._record(), 2)
+        yield "    if last:"
+        yield "        break"
 
     def _instances(self) -> Iterator[str]:
         """Addresses, constants, the alliance's first state, and what members were given."""
@@ -169,7 +185,8 @@ class _Driver:
         everyone = [line for stage in stages for line in self._stage(stage)]
         ties = self.population.ties
         only = stages[0] if len(stages) == 1 else None
-        if not self.fields.has_network or ties is None or not isinstance(only, Sweep):
+        visits = isinstance(only, Sweep) and only.draw is None and only.arrival is None
+        if not (self.fields.has_network and ties is not None and visits):
             yield from everyone
             yield from self._notice("n_members", "i = v")
             return
@@ -185,23 +202,36 @@ class _Driver:
         return self._sweep(stage) if isinstance(stage, Sweep) else self._select(stage)
 
     def _sweep(self, stage: Sweep) -> Iterator[str]:
+        """A sweep, skipped where its `when` says no in all lanes."""
+        if stage.when is None:
+            yield from self._all_members(stage)
+            return
+        yield "n_touched = 0"
+        yield f"for lane in range({self.fields.lanes}):"
+        yield f"    n_touched += 1 if {self.call(f'{stage.name}_when', 's', 'p', 'at')} else 0"
+        yield "if n_touched > 0:"
+        yield from _indented(self._all_members(stage), 1)
+
+    def _all_members(self, stage: Sweep) -> Iterator[str]:
         found = self.fields.stages[stage.name]
         lanes = f"for lane in range({self.fields.lanes}):"
         if found.sums:
             yield lanes
             yield from (f"    whole_{i}[lane] = 0.0" for i in range(len(found.sums)))
         if stage.member is not None or stage.sums is not None:
+            own = self.call.sums_read(f"{stage.name}_industry") if stage.industry else []
             yield "for g in range(n_industries):"
             yield from _indented(self._members_of_industry(), 1)
-            yield f"    {lanes}"
-            yield from (f"        part_{i}[lane] = 0.0" for i in range(len(found.sums)))
+            if own:
+                yield f"    {lanes}"
+                yield from (f"        part_{i}[lane] = 0.0" for i in own)
             yield "    for i in range(low_member, high_member):"
-            yield f"        {lanes}"
-            yield from _indented(self._member(stage, found, by_industry=True), 3)
+            yield from _indented(self._member(stage, found, own), 2)
             if stage.industry is not None:
                 name = f"{stage.name}_industry"
+                arguments = ("g", "sums", "s", "p", "at")
                 yield f"    {lanes}"
-                yield f"        c = {self.call(name, 'g', 'sums', 's', 'p', 'at', sums='part')}"
+                yield f"        c = {self.call(name, *arguments, industry='g', sums='part')}"
                 yield from (
                     f"        industries[g, {self.industry_fields.index(name)}, lane] = c[{i}]"
                     for i, name in enumerate(found.industry)
@@ -216,25 +246,80 @@ class _Driver:
         yield from self._load_own("")
         yield "for v in range(n_visited):"
         yield "    i = visited[v]"
-        yield from _indented(self._member(stage, found, by_industry=False), 1)
+        yield from _indented(self._change(stage, found, []), 1)
         yield from self._alliance(stage, found)
 
-    def _member(self, stage: Sweep, found: StageFields, *, by_industry: bool) -> Iterator[str]:
+    def _member(self, stage: Sweep, found: StageFields, own: list[int]) -> Iterator[str]:
+        """The visit of one member in all lanes: draws, change, arrivals, sums."""
+        lanes = f"for lane in range({self.fields.lanes}):"
+        if stage.draw is not None:
+            yield from self._draw(stage, found)
+        if stage.arrival is None:
+            yield lanes
+            yield from _indented(self._change(stage, found, own), 1)
+            return
+        where = self._of_member(f"{stage.name}_where", self._source(stage))
+        yield "n_arriving = 0"
+        yield lanes
+        yield f"    arriving[lane] = 1.0 if {where} else 0.0"
+        yield "    n_arriving += 1 if arriving[lane] > 0.0 else 0"
+        if stage.member is not None:
+            yield lanes
+            yield from _indented(self._set(stage, "member", found.member), 1)
+        yield "if n_arriving > 0:"
+        yield f"    {lanes}"
+        yield "        if arriving[lane] > 0.0:"
+        yield from _indented(self._set(stage, "arrival", found.arrival), 3)
+        if stage.sums is not None:
+            yield lanes
+            yield from _indented(self._add(stage, found, own, {}), 1)
+
+    def _draw(self, stage: Sweep, found: StageFields) -> Iterator[str]:
+        """Random numbers of a member: drawn for two, at the first of them."""
+        n_drawn = len(found.draw)
+        yield "if i & 1 == 0:"
+        yield f"    for lane in range({self.fields.lanes}):"
+        draw = self.call(f"{stage.name}_draw", "p", "stream", "at", member="i >> 1")
+        yield f"        first, second = {draw}"
+        yield from (f"        drawn_{i}[lane] = first[{i}]" for i in range(n_drawn))
+        yield from (f"        second_{i}[lane] = second[{i}]" for i in range(n_drawn))
+        yield "else:"
+        yield f"    for lane in range({self.fields.lanes}):"
+        yield from (f"        drawn_{i}[lane] = second_{i}[lane]" for i in range(n_drawn))
+
+    def _source(self, stage: Sweep) -> str:
+        """The argument that random numbers come from."""
+        return "stream" if stage.draw is None else "random"
+
+    def _of_member(self, name: str, source: str) -> str:
+        return self.call(name, "m", "g", "s", "p", source, "at", member="i", industry="g")
+
+    def _set(self, stage: Sweep, part: str, fields: tuple[str, ...]) -> Iterator[str]:
+        source = self._source(stage) if part == "member" else "stream"
+        yield f"c = {self._of_member(f'{stage.name}_{part}', source)}"
+        for i, name in enumerate(fields):
+            if name not in self.call.absent:
+                yield f"{self.call.field(name)} = c[{i}]"
+
+    def _change(self, stage: Sweep, found: StageFields, own: list[int]) -> Iterator[str]:
         changed: dict[str, str] = {}
         if stage.member is not None:
-            name, given = f"{stage.name}_member", ("m", "g", "s", "p", "stream", "at")
-            yield f"c = {self.call(name, *given, member='i')}"
-            for i, name in enumerate(found.member):
-                changed[name] = f"c[{i}]"
-                if name not in self.call.absent:
-                    yield f"{self.call.field(name)} = c[{i}]"
+            yield from self._set(stage, "member", found.member)
+            changed = {name: f"c[{i}]" for i, name in enumerate(found.member)}
         if stage.sums is not None:
-            name = f"{stage.name}_sums"
-            yield f"a = {self.call(name, 'm', 'g', 's', 'p', 'at', member='i', changed=changed)}"
-            for i in range(len(found.sums)):
-                if by_industry:
-                    yield f"part_{i}[lane] += a[{i}]"
-                yield f"whole_{i}[lane] += a[{i}]"
+            yield from self._add(stage, found, own, changed)
+
+    def _add(
+        self, stage: Sweep, found: StageFields, own: list[int], changed: Mapping[str, str]
+    ) -> Iterator[str]:
+        """Add a member to the sums of the alliance, and to those of its industry in `own`."""
+        arguments = ("m", "g", "s", "p", "at")
+        name = f"{stage.name}_sums"
+        yield f"a = {self.call(name, *arguments, member='i', industry='g', changed=changed)}"
+        for i in range(len(found.sums)):
+            if i in own:
+                yield f"part_{i}[lane] += a[{i}]"
+            yield f"whole_{i}[lane] += a[{i}]"
 
     def _alliance(self, stage: Sweep, found: StageFields) -> Iterator[str]:
         if stage.alliance is None:
@@ -255,7 +340,8 @@ class _Driver:
         yield from _indented(self._members_of_industry(), 2)
         yield "        for i in range(low_member, high_member):"
         yield f"            for lane in range({self.fields.lanes}):"
-        score = self.call(f"{stage.name}_score", "m", "g", "s", "p", "at", member="i")
+        arguments = ("m", "g", "s", "p", "at")
+        score = self.call(f"{stage.name}_score", *arguments, member="i", industry="g")
         yield f"                scores[lane, i] = {score}"
         yield f"    mark_highest(scores, wanted, keys, {self.call.marks(stage.field)})"
 
@@ -287,22 +373,21 @@ class _Driver:
         yield f"    total = {total}"
         yield "    check[lane] += total - total"
 
-    def _record(self, index: str) -> Iterator[str]:
-        yield f"index = {index}"
+    def _record(self) -> Iterator[str]:
         yield "for lane in range(n_lanes):"
         yield "    point, replicate = divmod(low + lane, n_replicates)"
         yield "    finite = check[lane] == 0.0"
         for i, name in enumerate(self.fields.recorded):
             value = f"s_{name}[lane] if finite else np.nan"
             yield f"    paths[{i}, point, replicate, index] = {value}"
-
-    def _stop(self) -> Iterator[str]:
-        yield "if record_steps == 0:"
-        yield "    n_finished = 0"
-        yield f"    for lane in range({self.fields.lanes}):"
-        yield f"        n_finished += 1 if {self.call('finished', 's')} else 0"
-        yield f"    if n_finished == {self.fields.lanes}:"
-        yield "        break"
+        if self.fields.n_paths == 0:
+            return
+        yield "    if member_tracks.shape[0] > 0:"
+        yield "        for i in range(n_members):"
+        yield f"            own_values = {self.call('member_paths', 'm', 'p')}"
+        for i in range(self.fields.n_paths):
+            value = f"own_values[{i}] if finite else np.nan"
+            yield f"            member_tracks[{i}, point, replicate, i, index] = {value}"
 
     def _results(self) -> Iterator[str]:
         n_outputs = self.fields.n_outputs

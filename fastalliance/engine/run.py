@@ -31,12 +31,15 @@ class Block:
         Recorded states, t = 0 included.
     members : float64 (member output, point, replicate, member) or None
         Outputs of every member; NaN where invalid, and beyond the members of a smaller alliance.
+    member_paths : float64 (member path, point, replicate, member, time) or None
+        What is recorded of every member; NaN as `members`.
     """
 
     outputs: Floats
     invalid: npt.NDArray[np.bool_]
     paths: Floats | None
     members: Floats | None = None
+    member_paths: Floats | None = None
 
 
 def literals(model: Model, points: Floats, structure: Structure = NOTHING) -> Literals:
@@ -48,7 +51,7 @@ def literals(model: Model, points: Floats, structure: Structure = NOTHING) -> Li
     columns = {p.name: i for i, p in enumerate(model.inputs)}
     sizes = [(size.name, str(int(points[0, columns[size.name]]))) for size in model.structure]
     if model.population is not None:
-        n_lanes = lanes(int(points[0, columns["members"]]), structure.has_network)
+        n_lanes = lanes(int(points[0, columns[model.population.size]]), structure.has_network)
         given = [(f"given_{name}", "1.0") for name in structure.given]
         sizes = [(LANES, str(n_lanes)), *given]
     off = [
@@ -82,6 +85,7 @@ def run_points(
     record_steps: int = 0,
     structures: Structures = nothing_given,
     keep_members: bool = False,
+    record_members: bool = False,
 ) -> Block:
     """Step `n_replicates` replicates of every point to the horizon, on one thread.
 
@@ -104,6 +108,8 @@ def run_points(
         What populations of given sizes are given.
     keep_members : bool
         Whether the outputs of every member are wanted.
+    record_members : bool
+        Whether every member is recorded along with the states.
 
     Returns
     -------
@@ -112,7 +118,15 @@ def run_points(
     """
     points = np.ascontiguousarray(points, dtype=np.float64)
     call = _Call(
-        model, seed, n_replicates, common_random_numbers, dt, n_steps, record_steps, keep_members
+        model,
+        seed,
+        n_replicates,
+        common_random_numbers,
+        dt,
+        n_steps,
+        record_steps,
+        keep_members,
+        record_members and record_steps > 0,
     )
     blocks = [
         call.run(points[low:high], first_point + low, first_replicate, structures)
@@ -144,6 +158,7 @@ class _Call:
     n_steps: int
     record_steps: int
     keep_members: bool
+    record_members: bool
 
     def run(
         self, points: Floats, first_point: int, first_replicate: int, structures: Structures
@@ -159,12 +174,15 @@ class _Call:
         arguments = [points, self.seed & 0xFFFFFFFF, self.seed >> 32, first_point, first_replicate]
         arguments += [self.n_replicates, self.common, self.dt, self.n_steps, self.record_steps]
         arguments += [outputs, invalid, paths]
-        kept = None
+        kept = tracks = None
         if model.population is not None:
             n_kept = len(model.population.output_variables) if self.keep_members else 0
-            kept = np.empty((n_kept, *shape, int(_sizes(model, points)[0]) if n_kept else 0))
+            members = int(_sizes(model, points)[0])
+            kept = np.empty((n_kept, *shape, members if n_kept else 0))
+            n_tracks = len(model.population.path_variables) if self.record_members else 0
+            tracks = np.empty((n_tracks, *shape, members, n_times if n_tracks else 0))
             given = [structure.inputs, structure.first_neighbours, structure.neighbours]
-            arguments = [arguments[0], *given, *arguments[1:], kept]
+            arguments = [arguments[0], *given, *arguments[1:], kept, tracks]
         run = driver(model, literals(model, points, structure))
         try:
             run(*arguments)
@@ -174,7 +192,11 @@ class _Call:
                 "must not raise, a state that is not finite marks a replicate as invalid"
             ) from error
         return Block(
-            outputs, invalid, paths if n_times else None, kept if self.keep_members else None
+            outputs,
+            invalid,
+            paths if n_times else None,
+            kept if self.keep_members else None,
+            tracks if self.record_members else None,
         )
 
 
@@ -185,6 +207,7 @@ def _joined(blocks: list[Block]) -> Block:
         np.concatenate([block.invalid for block in blocks], axis=0),
         np.concatenate(paths, axis=1) if paths else None,
         _joined_members([block.members for block in blocks if block.members is not None]),
+        _joined_members([b.member_paths for b in blocks if b.member_paths is not None]),
     )
 
 
@@ -194,7 +217,9 @@ def _joined_members(parts: list[Floats]) -> Floats | None:
         return None
     most = max(part.shape[3] for part in parts)
     widths = [(0, 0), (0, 0), (0, 0)]
+    rest = [(0, 0)] * (parts[0].ndim - 4)
     padded = [
-        np.pad(part, [*widths, (0, most - part.shape[3])], constant_values=np.nan) for part in parts
+        np.pad(part, [*widths, (0, most - part.shape[3]), *rest], constant_values=np.nan)
+        for part in parts
     ]
     return np.concatenate(padded, axis=1)

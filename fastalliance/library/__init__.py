@@ -10,7 +10,7 @@ from importlib import import_module
 from fastalliance.errors import ModelError, suggestion
 from fastalliance.library.model import Caution, Model, Requirement
 
-NAMES = ("dyad", "exit_cascade")
+NAMES = ("dyad", "exit_cascade", "multiparty")
 
 
 def get(name: str) -> Model:

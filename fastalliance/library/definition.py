@@ -76,6 +76,10 @@ def check_definition(model: Model) -> None:
 
 _STAGE_ARGUMENTS = {
     "member": ("m", "g", "s", "p", "stream", "at"),
+    "draw": ("p", "stream", "at"),
+    "when": ("s", "p", "at"),
+    "where": ("m", "g", "s", "p", "stream", "at"),
+    "arrival": ("m", "g", "s", "p", "stream", "at"),
     "sums": ("m", "g", "s", "p", "at"),
     "industry": ("g", "sums", "s", "p", "at"),
     "alliance": ("s", "sums", "p", "at"),
@@ -90,8 +94,9 @@ def check_population(where: str, model: Model, population: Population) -> None:
         if not isinstance(stage, Sweep | Select):
             raise ModelError(f"{where}: a stage must be a Sweep or a Select, got {stage!r}")
     sizes = [size.name for size in model.structure if size.kind == "integer"]
-    if [size.name for size in model.structure[:2]] != ["members", "industries"] or len(sizes) < 2:
-        raise ModelError(f"{where}: structure of a population must begin with members, industries")
+    first = [population.size, "industries"]
+    if [size.name for size in model.structure[:2]] != first or len(sizes) < 2:
+        raise ModelError(f"{where}: structure of a population must begin with {', '.join(first)}")
     fields = getattr(population.member, "_fields", ())
     used = [entry.field for entry in population.inputs]
     used += [stage.field for stage in population.stages if isinstance(stage, Select)]
@@ -105,11 +110,13 @@ def check_population(where: str, model: Model, population: Population) -> None:
     names = [stage.name for stage in population.stages]
     if len(set(names)) < len(names):
         raise ModelError(f"{where}: two stages have one name: {', '.join(names)}")
+    if (population.paths is None) != (not population.path_variables):
+        raise ModelError(f"{where}: give both paths and path_variables, or neither")
     for stage in population.stages:
-        for part, arguments in _STAGE_ARGUMENTS.items():
-            function = getattr(stage, part, None)
+        for name, function in stage.formulas():
             if function is not None:
-                _check_arity(where, f"{part} of {stage.name}", function, arguments)
+                part = name.removeprefix(f"{stage.name}_")
+                _check_arity(where, f"{part} of {stage.name}", function, _STAGE_ARGUMENTS[part])
         if isinstance(stage, Sweep) and (stage.industry or stage.alliance) and not stage.sums:
             raise ModelError(f"{where}: {stage.name} has sums to take in, but no formula sums")
 

@@ -8,19 +8,21 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from fastalliance.kernels import (
-    box_muller,
-    clip01,
-    exp,
-    fma,
-    logistic,
-    logistic_base2,
-    logistic_base2_bounded,
-    uniforms,
+from fastalliance.kernels import box_muller, clip01, exp, fma, logistic, uniforms
+from fastalliance.library.trust_formulas import (
+    appropriated,
+    attention,
+    engaged,
+    kept_open,
+    learning,
+    opened,
+    private_benefit,
+    relaxed,
+    responses,
+    shaken,
 )
 
 TRUST_NOISE, INCIDENTS = 0, 1  # purposes of draws
-LOG2_E = 1.4426950408889634
 
 
 class Constants(NamedTuple):
@@ -100,8 +102,7 @@ def prepare(p, dt):
     """Constants of a replicate."""
     trust_a = clip01(p.initial_trust + 0.5 * p.initial_trust_gap)
     trust_b = clip01(p.initial_trust - 0.5 * p.initial_trust_gap)
-    openness_scale = LOG2_E * p.openness_steepness  # responses are powers of 2
-    engagement_scale = LOG2_E * p.engagement_steepness
+    response = responses(p)
     return Constants(
         initial_trust_a=trust_a,
         initial_trust_b=trust_b,
@@ -109,12 +110,12 @@ def prepare(p, dt):
         initial_benefit=p.initial_benefit,
         initial_openness_a=logistic(trust_a, p.openness_midpoint, p.openness_steepness),
         initial_openness_b=logistic(trust_b, p.openness_midpoint, p.openness_steepness),
-        openness_offset=openness_scale * p.openness_midpoint,
-        openness_slope=-openness_scale,
+        openness_offset=response.openness_offset,
+        openness_slope=response.openness_slope,
         openness_rate=dt / p.openness_time,
-        engagement_offset=engagement_scale * p.engagement_midpoint,
-        engagement_trust_slope=-engagement_scale * p.trust_weight,
-        engagement_benefit_slope=-engagement_scale * (1.0 - p.trust_weight),
+        engagement_offset=response.engagement_offset,
+        engagement_trust_slope=response.engagement_trust_slope,
+        engagement_benefit_slope=response.engagement_benefit_slope,
         engagement_rate=dt / p.engagement_time,
         benefit_rate=dt / p.benefit_time,
         gain_step=p.trust_gain * dt,
@@ -215,20 +216,20 @@ def step(s, p, random, k, t, dt):
     contribution_b = s.engagement_b * uncrowded * s.openness_b
     value = s.interaction * uncrowded * math.sqrt(s.openness_a * s.openness_b)
     # 3 appropriation
-    taken_a = private_a * s.engagement_a * s.openness_b
-    taken_b = private_b * s.engagement_b * s.openness_a
+    taken_a = appropriated(private_a, s.engagement_a, s.openness_b)
+    taken_b = appropriated(private_b, s.engagement_b, s.openness_a)
     common = value * fma(-0.5, private_a + private_b, 1.0)
     # 4 benefits
     harm_a = p.private_harm * taken_b
     harm_b = p.private_harm * taken_a
-    benefit_a = fma(p.value_share_a, common, fma(p.private_gain, taken_a, -harm_a))
-    benefit_b = fma(p.value_share_b, common, fma(p.private_gain, taken_b, -harm_b))
+    benefit_a = fma(p.value_share_a, common, private_benefit(taken_a, harm_a, p))
+    benefit_b = fma(p.value_share_b, common, private_benefit(taken_b, harm_b, p))
     # 5 evidence
     gap_a = contribution_b - harm_a - s.trust_a
     gap_b = contribution_a - harm_b - s.trust_b
-    attention = fma(1.0 - p.base_attention, s.interaction, p.base_attention)
-    learning_a = (p.gain_step if gap_a > 0.0 else p.loss_step) * attention
-    learning_b = (p.gain_step if gap_b > 0.0 else p.loss_step) * attention
+    attentive = attention(s.interaction, p)
+    learning_a = learning(gap_a, attentive, p)
+    learning_b = learning(gap_b, attentive, p)
     # 6-8 trust
     built = p.building_step * effort
     change_a = fma(learning_a, gap_a, built * (1.0 - s.trust_a))
@@ -236,8 +237,8 @@ def step(s, p, random, k, t, dt):
     if p.noise_scale > 0.0:
         z0, z1 = box_muller(random.noise0, random.noise1)
         z_b = fma(p.noise_common, z0, p.noise_own * z1)
-        change_a = fma(p.noise_scale * s.trust_a * (1.0 - s.trust_a), z0, change_a)
-        change_b = fma(p.noise_scale * s.trust_b * (1.0 - s.trust_b), z_b, change_b)
+        change_a = shaken(s.trust_a, change_a, z0, p)
+        change_b = shaken(s.trust_b, change_b, z_b, p)
     if p.incident_probability > 0.0:
         size = p.incident_size if random.incident < p.incident_probability else 0.0
         target = 1.0 if random.incident_kind < p.incident_favourable else 0.0
@@ -246,17 +247,14 @@ def step(s, p, random, k, t, dt):
     trust_a = clip01(s.trust_a + change_a)
     trust_b = clip01(s.trust_b + change_b)
     # 9 engagement, openness, benefit
-    engaged_a = logistic_base2(_attraction(s.trust_a, s.benefit_a, p))
-    engaged_b = logistic_base2(_attraction(s.trust_b, s.benefit_b, p))
-    # at most 50 log2(e): trust and midpoint lie in 0..1, the steepness in 0..50
-    open_a = logistic_base2_bounded(fma(p.openness_slope, s.trust_a, p.openness_offset))
-    open_b = logistic_base2_bounded(fma(p.openness_slope, s.trust_b, p.openness_offset))
-    open_a *= fma(-p.private_withholding, private_a, 1.0)
-    open_b *= fma(-p.private_withholding, private_b, 1.0)
-    engagement_a = fma(p.engagement_rate, engaged_a - s.engagement_a, s.engagement_a)
-    engagement_b = fma(p.engagement_rate, engaged_b - s.engagement_b, s.engagement_b)
-    openness_a = fma(p.openness_rate, open_a - s.openness_a, s.openness_a)
-    openness_b = fma(p.openness_rate, open_b - s.openness_b, s.openness_b)
+    engaged_a = engaged(s.trust_a, s.benefit_a, p)
+    engaged_b = engaged(s.trust_b, s.benefit_b, p)
+    open_a = kept_open(opened(s.trust_a, p), private_a, p)
+    open_b = kept_open(opened(s.trust_b, p), private_b, p)
+    engagement_a = relaxed(s.engagement_a, engaged_a, p.engagement_rate)
+    engagement_b = relaxed(s.engagement_b, engaged_b, p.engagement_rate)
+    openness_a = relaxed(s.openness_a, open_a, p.openness_rate)
+    openness_b = relaxed(s.openness_b, open_b, p.openness_rate)
     # 11 dissolution, counted from the step's end
     interaction = math.sqrt(engagement_a * engagement_b)
     idle_steps = s.idle_steps + 1.0 if interaction < p.dissolution_engagement else 0.0
@@ -269,12 +267,8 @@ def step(s, p, random, k, t, dt):
         engagement_b=engagement_b if alive else s.engagement_b,
         openness_a=openness_a if alive else s.openness_a,
         openness_b=openness_b if alive else s.openness_b,
-        benefit_a=fma(p.benefit_rate, benefit_a - s.benefit_a, s.benefit_a)
-        if alive
-        else s.benefit_a,
-        benefit_b=fma(p.benefit_rate, benefit_b - s.benefit_b, s.benefit_b)
-        if alive
-        else s.benefit_b,
+        benefit_a=relaxed(s.benefit_a, benefit_a, p.benefit_rate) if alive else s.benefit_a,
+        benefit_b=relaxed(s.benefit_b, benefit_b, p.benefit_rate) if alive else s.benefit_b,
         joint_value=fma(p.value_step, value, s.joint_value) if alive else s.joint_value,
         private_value_a=fma(p.private_step, taken_a, s.private_value_a)
         if alive
@@ -285,15 +279,6 @@ def step(s, p, random, k, t, dt):
         interaction=interaction,
         idle_steps=idle_steps,
         dissolved_step=dissolved_step if alive else s.dissolved_step,
-    )
-
-
-def _attraction(trust, benefit, p):
-    """Exponent of 2 of the engagement response, -s (w T + (1 - w) B - m) log2(e)."""
-    return fma(
-        p.engagement_trust_slope,
-        trust,
-        fma(p.engagement_benefit_slope, benefit, p.engagement_offset),
     )
 
 

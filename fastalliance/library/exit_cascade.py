@@ -13,6 +13,7 @@ import math
 from typing import Any
 
 from fastalliance.library import exit_cascade_formulas as formulas
+from fastalliance.library.exit_formulas import UNPROMPTED, unprompted_share
 from fastalliance.library.model import Caution, Model, Requirement
 from fastalliance.library.population import (
     MemberInput,
@@ -194,12 +195,7 @@ POPULATION = Population(
 
 def unprompted(p: Any, dt: float) -> bool:
     """Say whether more than 1 % of the members leave in the first step without any cause."""
-    if p.given_thresholds or math.isinf(p.threshold_mean):
-        return False
-    if p.threshold_sd == 0.0:
-        return bool(p.threshold_mean <= 0.0)
-    share = 0.5 * math.erfc(p.threshold_mean / (p.threshold_sd * math.sqrt(2.0)))
-    return share > 0.01
+    return not p.given_thresholds and unprompted_share(p) > 0.01
 
 
 MODEL = Model(
@@ -232,11 +228,7 @@ MODEL = Model(
             "tie_weight has no effect without a network; give structure.network",
             lambda p, dt: p.tie_weight > 0.0 and not p.given_network,
         ),
-        Caution(
-            "more than 1 % of the members have a threshold <= 0 and leave in the first step, "
-            "unprompted; threshold_mean should be well above 0",
-            unprompted,
-        ),
+        Caution(UNPROMPTED, unprompted),
     ),
     switches={
         "base_hazard": "hazard",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from fastalliance.kernels import exp, fma, log, normals, pow, uniforms
+from fastalliance.kernels import exp, fma, normals, uniforms
+from fastalliance.library import exit_formulas
 
 _TIE = 1e-9  # a pressure this near below the threshold has reached it
 _FIRM, _THRESHOLD, _SEED = 0, 1, 2  # purposes of draws
@@ -189,15 +190,15 @@ def birth(m, g, s, p, stream, at):
     u0, u1 = uniforms(stream, _FIRM, 0, at.member)
     z0, _ = normals(stream, _THRESHOLD, 0, at.member)
     key, _ = uniforms(stream, _SEED, 0, at.member)
-    skewed = pow(u0, p.centrality_skew)
+    skewed = exit_formulas.central(u0, p)
     centrality = m.centrality if p.given_centralities > 0.0 else skewed
-    spread = p.threshold_mean + p.threshold_sd * z0
+    spread = exit_formulas.threshold(z0, p)
     drawn = spread if p.threshold_sd > 0.0 else p.threshold_mean
-    clock = -log(u1)
+    clock = exit_formulas.clock(u1)
     return Birth(
         centrality=centrality,
         threshold=m.threshold if p.given_thresholds > 0.0 else drawn,
-        weight=1.0 + p.prominence_weight * centrality,
+        weight=exit_formulas.prominence(centrality, p),
         clock=clock if p.hazard > 0.0 else 0.0,
         seed_key=key if p.seed_exits > 0.0 else 0.0,
         left=-1.0,
@@ -221,7 +222,7 @@ def alliance_weight(s, sums, p, at):
 
 def seed_score(m, g, s, p, at):
     """Return what puts a firm among the first to leave."""
-    return p.seed_rule * m.centrality + (1.0 - abs(p.seed_rule)) * m.seed_key
+    return exit_formulas.seed_score(m.centrality, m.seed_key, p)
 
 
 def seed_count(s, p, at):
@@ -241,7 +242,7 @@ def central_count(s, p, at):
 
 def enter(m, g, s, p, stream, at):
     """Return a firm's shares in the pressure, from what all others add up to."""
-    damping = 1.0 - p.immunity * m.centrality
+    damping = exit_formulas.shielding(m.centrality, p)
     peers = g.weight - m.weight
     others = s.weight - m.weight
     industry_pull = damping * p.industry_weight / peers
@@ -262,7 +263,7 @@ def pressure(m, g, s, p):
         if p.tie_weight > 0.0 and m.degree > 0.0:
             damping = p.tie_weight
             if p.immunity > 0.0:
-                damping = (1.0 - p.immunity * m.centrality) * p.tie_weight
+                damping = exit_formulas.shielding(m.centrality, p) * p.tie_weight
             pull += damping * (m.neighbours_left / m.degree)
     else:
         pull = fma(g.gone, m.industry_pull, s.gone * m.alliance_pull)
@@ -272,9 +273,8 @@ def pressure(m, g, s, p):
 def decide(m, g, s, p, stream, at):
     """Let a firm leave or stay, from the state at the step's beginning."""
     felt = pressure(m, g, s, p)
-    grown = fma(p.hazard, exp(p.imitation * felt), m.hazard)
-    struck = (p.hazard > 0.0) & (grown >= m.clock)
-    leaves = (m.left < 0.0) & (struck | (felt >= m.threshold - _TIE))
+    grown = exit_formulas.cumulated(m.hazard, felt, p)
+    leaves = (m.left < 0.0) & exit_formulas.leaves(felt, m.threshold - _TIE, grown, m.clock, p)
     now = at.step + 1.0
     return Decision(
         hazard=grown if p.hazard > 0.0 else m.hazard,

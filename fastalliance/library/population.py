@@ -26,17 +26,38 @@ class At(NamedTuple):
     Parameters
     ----------
     member : int
-        Index of the member, 0 in formulas of industries and of the alliance.
+        Index of the member, 0 in formulas of industries and of the alliance; in a formula that
+        draws for pairs the pair's.
+    industry : int
+        Index of the industry, 0 in formulas of the alliance.
     step : int
-        Number of the step; -1 at the start.
+        Number of the step; -1 at the start. In stages at the end that of the step to come.
     time, dt : float
         Time of the step's beginning and size of the step, in the model's time unit.
     """
 
     member: int
+    industry: int
     step: int
     time: float
     dt: float
+
+
+@declared
+@dataclass(frozen=True, kw_only=True)
+class Arrival:
+    """Members that are replaced in a sweep: few of them, and each on its own.
+
+    Parameters
+    ----------
+    where : callable ``(m, g, s, p, stream, at) -> bool``
+        Asked before the sweep changes the member.
+    member : callable ``(m, g, s, p, stream, at) -> NamedTuple``
+        The fields that the newcomer sets, in place of those that the sweep has changed.
+    """
+
+    where: Formula
+    member: Formula
 
 
 @declared
@@ -51,6 +72,14 @@ class Sweep:
     member : callable ``(m, g, s, p, stream, at) -> NamedTuple``, optional
         The fields of the member that change. `g` and `s` are its industry's and the alliance's
         values from before the sweep.
+    draw : callable ``(p, stream, at) -> (NamedTuple, NamedTuple)``, optional
+        Random numbers of the members 2j and 2j + 1, where j is `at.member`. `member`, and `where`
+        of an arrival, then take the member's in the place of `stream`.
+    arrival : Arrival, optional
+        Who is replaced.
+    when : callable ``(s, p, at) -> bool``, optional
+        Whether the sweep changes anything in an alliance. Where it says no in all of a block, the
+        sweep is skipped; where in some, `member` must leave the others as they are.
     sums : callable ``(m, g, s, p, at) -> NamedTuple of float``, optional
         What the member, after the change, adds to the sums.
     industry : callable ``(g, sums, s, p, at) -> NamedTuple``, optional
@@ -61,9 +90,20 @@ class Sweep:
 
     name: str
     member: Formula | None = None
+    draw: Formula | None = None
+    arrival: Arrival | None = None
+    when: Formula | None = None
     sums: Formula | None = None
     industry: Formula | None = None
     alliance: Formula | None = None
+
+    def formulas(self) -> Iterator[tuple[str, Formula]]:
+        """Yield the formulas under the names that the driver calls them by."""
+        parts = ("member", "draw", "when", "sums", "industry", "alliance")
+        yield from ((f"{self.name}_{part}", getattr(self, part)) for part in parts)
+        if self.arrival is not None:
+            yield f"{self.name}_where", self.arrival.where
+            yield f"{self.name}_arrival", self.arrival.member
 
 
 @declared
@@ -88,6 +128,11 @@ class Select:
     score: Formula
     count: Formula
     field: str
+
+    def formulas(self) -> Iterator[tuple[str, Formula]]:
+        """Yield the formulas under the names that the driver calls them by."""
+        yield f"{self.name}_score", self.score
+        yield f"{self.name}_count", self.count
 
 
 @declared
@@ -149,11 +194,17 @@ class Population:
     ----------
     member, industry : type
         NamedTuples of floats: one member, and one industry's values. All start as 0.0.
+    size : str
+        Name of the structural input that is the number of members.
     start, step, end : sequence of Sweep and Select
-        Stages before the first step, of every step, and after the last one.
+        Stages before the first step, of every step, and after the last one. Those at the end run
+        before every record of the states too: they must change nothing that a step reads.
     outputs : callable ``(m, p) -> tuple of float``
         As many values as `output_variables`: what is kept of a member on request.
     output_variables : sequence of Output
+    paths : callable ``(m, p) -> tuple of float``, optional
+        What trajectories record of a member on request, as many values as `path_variables`.
+    path_variables : sequence of Output
     inputs : sequence of MemberInput
     ties : Ties, optional
         Present where the model can have a network.
@@ -165,6 +216,9 @@ class Population:
     step: Sequence[Sweep | Select]
     outputs: Formula
     output_variables: Sequence[Output]
+    size: str = "members"
+    paths: Formula | None = None
+    path_variables: Sequence[Output] = ()
     end: Sequence[Sweep | Select] = ()
     inputs: Sequence[MemberInput] = ()
     ties: Ties | None = None
@@ -183,16 +237,10 @@ class Population:
     def formulas(self) -> Iterator[tuple[str, Formula]]:
         """Yield the formulas under the names that the driver calls them by."""
         for stage in self.stages:
-            parts = (
-                ("member", "sums", "industry", "alliance")
-                if isinstance(stage, Sweep)
-                else ("score", "count")
-            )
-            for part in parts:
-                function = getattr(stage, part)
-                if function is not None:
-                    yield f"{stage.name}_{part}", function
+            yield from ((name, given) for name, given in stage.formulas() if given is not None)
         yield "member_outputs", self.outputs
+        if self.paths is not None:
+            yield "member_paths", self.paths
         if self.ties is not None:
             yield "sends", self.ties.sends
             yield "open", self.ties.open
