@@ -1,7 +1,8 @@
 """Event histories: one row for every period in which a member could have left.
 
 The person-period table of a discrete-time event-history analysis, with the covariates that the
-model of `docs/models/exit_cascade.md` gives a member at the start of the period.
+models of `docs/models/exit_cascade.md` and `docs/models/multiparty.md` give a member at the start
+of the period.
 """
 
 from __future__ import annotations
@@ -44,6 +45,10 @@ _PARAMETERS = (
     "prominence_weight",
     "memory",
 )
+# What a model means that has none of these, and a payoff instead: nothing fades, nobody is tied.
+_FADING = {"uncertainty_halflife": np.inf, "memory": np.inf, "tie_weight": 0.0}
+_PAYOFF = "payoff_weight"
+_CAPABILITY = "capability"
 _TIES = ("tie_graph", "tie_first", "tie_second")
 _MEANINGS = {
     "alliance": "running number of the alliance over design points and replicates",
@@ -55,11 +60,13 @@ _MEANINGS = {
     "at_risk": "1: the member is in the alliance at the start of the period",
     "exited": "whether the member leaves in this period, 0 or 1",
     "centrality": "centrality of the member, 0 to 1",
+    "capability": "stand-alone profit of the member",
     "industry_exits": "prominence-weighted share of the other members of the industry that left",
     "alliance_exits": "prominence-weighted share of the other members that left",
     "tie_exits": "share of the member's network neighbours that left",
     "uncertainty": "how much peers' exits weigh in a member's judgement",
     "pressure": "peer pressure on the member: uncertainty, shielding and weighted exits together",
+    "peer_pressure": "the peers' part of the pressure on the member, its payoff left out",
 }
 _TYPES = {"alliance": np.int64, "at_risk": np.int8, "exited": np.int8} | dict.fromkeys(
     ("replicate", "member", "industry", "period"), np.int32
@@ -86,7 +93,10 @@ class _Rows(NamedTuple):
 
 @dataclass(frozen=True)
 class EventTable:
-    """The person-period table of a result: seeds have no rows, others up to their exit.
+    """The person-period table of a result: members have rows from their entry up to their exit.
+
+    Who has left at the start has none. Where slots may be refilled, what peers' exits mean to a
+    member is not known, because later firms are not kept: the table lacks these columns then.
 
     Attributes
     ----------
@@ -107,7 +117,7 @@ class EventTable:
         Parameters
         ----------
         ds : Dataset
-            Result of exit_cascade with members.
+            Result of exit_cascade or multiparty with members.
         neighbours : Neighbours, optional
             The graphs that tie the members, where the result does not hold them itself. A network
             adds the column `tie_exits`.
@@ -120,10 +130,10 @@ class EventTable:
         """
         histories = Histories.of(ds)
         for name in _PARAMETERS:
-            if name not in ds.coords and name not in _configured(ds):
+            if not _knows(ds, name) and not (name in _FADING and _knows(ds, _PAYOFF)):
                 raise DesignError(
-                    f"event histories are of exit_cascade; the model {ds.attrs.get('model')} has "
-                    f"no parameter {name}"
+                    "event histories are of exit_cascade and multiparty; the model "
+                    f"{ds.attrs.get('model')} has no parameter {name}"
                 )
         if neighbours is None:
             neighbours = _neighbours(histories)
@@ -140,7 +150,8 @@ class EventTable:
         n_steps, n_members = self.histories.n_steps, self.histories.n_members
         at_once = max(max_rows // (n_steps * n_members), 1)
         width = n_members if at_once > 1 else min(max(max_rows // n_steps, 1), n_members)
-        for block in self.histories.blocks():
+        others = [_CAPABILITY] if _CAPABILITY in self.own else []
+        for block in self.histories.blocks(others):
             for low in range(0, len(block.numbers), at_once):
                 batch = _Batch(self, block.part(low, low + at_once))
                 for first in range(0, n_members, width):
@@ -151,7 +162,14 @@ class EventTable:
         histories = self.histories
         if name in histories.ds.coords:
             return spread(histories.ds.coords[name], histories)
-        return np.full(histories.n_points, float(_configured(histories.ds)[name]))
+        value = _configured(histories.ds).get(name, _FADING.get(name))
+        return np.full(histories.n_points, float(value))
+
+    @cached_property
+    def knows_peers(self) -> bool:
+        """Whether all exits that members see are kept: no slot is ever refilled."""
+        refilled = _knows(self.histories.ds, "entry_rate") and self.parameter("entry_rate").any()
+        return not refilled
 
     def _check_network(self) -> None:
         histories = self.histories
@@ -171,10 +189,8 @@ class EventTable:
     @cached_property
     def columns(self) -> tuple[EventColumn, ...]:
         """What the columns are, in their order."""
-        own = {name: text for name, text in _MEANINGS.items() if name != "tie_exits"}
-        if self.neighbours is not None:
-            own = _MEANINGS
-        columns = [_own_column(name, text, self.histories.time_unit) for name, text in own.items()]
+        unit = self.histories.time_unit
+        columns = [_own_column(name, _MEANINGS[name], unit) for name in self.own]
         design = [
             EventColumn(
                 f"{name}_parameter" if name in _MEANINGS else name,
@@ -185,6 +201,20 @@ class EventTable:
             for name, variable in self.design.items()
         ]
         return (columns[0], *design, *columns[1:])
+
+    @cached_property
+    def own(self) -> tuple[str, ...]:
+        """Names of the columns beside the design's, in their order."""
+        ds = self.histories.ds
+        pressures = ("pressure", "peer_pressure")
+        left_out = {pressures[0] if _knows(ds, _PAYOFF) else pressures[1]}
+        if _CAPABILITY not in ds.variables:
+            left_out.add(_CAPABILITY)
+        if self.neighbours is None:
+            left_out.add("tie_exits")
+        if not self.knows_peers:
+            left_out |= {"industry_exits", "alliance_exits", "uncertainty", *pressures}
+        return tuple(name for name in _MEANINGS if name not in left_out)
 
 
 class _Batch:
@@ -198,13 +228,14 @@ class _Batch:
         self._points = alliances.numbers // histories.n_replicates
         self._p = {name: table.parameter(name)[self._points] for name in _PARAMETERS}
         prominence = self._p["prominence_weight"][:, np.newaxis]
-        self._weights = 1.0 + prominence * alliances.centrality
+        # Slots that were never filled have no weight.
+        self._weights = np.nan_to_num(1.0 + prominence * alliances.centrality, nan=0.0)
         self._fading = np.exp(-histories.dt / self._p["memory"])
 
     def cells(self, members: range) -> list[Cells]:
         """Return the columns' cells of some members of all alliances."""
         histories, alliances = self._histories, self._alliances
-        rows = _rows(alliances.exit_steps, members, histories.n_steps)
+        rows = _rows(alliances, members, histories.n_steps)
         time: Floats = (rows.period * histories.dt).astype(np.float64)
         exit_step = alliances.exit_steps[rows.alliance, rows.member]
         own = {
@@ -217,12 +248,15 @@ class _Batch:
             "at_risk": np.ones(rows.period.size),
             "exited": rows.period + 1 == exit_step,
             "centrality": alliances.centrality[rows.alliance, rows.member],
-            **self._covariates(rows, members, time),
         }
+        if _CAPABILITY in self._table.own:
+            own[_CAPABILITY] = alliances.others[_CAPABILITY][rows.alliance, rows.member]
+        if self._table.knows_peers:
+            own |= self._covariates(rows, members, time)
         points = self._points[rows.alliance]
         design = [spread(v, histories)[points] for v in self._table.design.values()]
         cells = [own["alliance"], *design]
-        cells += [own[name] for name in _MEANINGS if name in own and name != "alliance"]
+        cells += [own[name] for name in self._table.own if name != "alliance"]
         return [
             np.asarray(values, dtype=column.dtype)
             for values, column in zip(cells, self._table.columns, strict=True)
@@ -249,7 +283,8 @@ class _Batch:
         uncertainty = p["uncertainty"] * np.exp2(-time / p["uncertainty_halflife"])
         centrality = self._alliances.centrality[rows.alliance, rows.member]
         pressure = uncertainty * (1.0 - p["immunity"] * centrality) * exposure
-        return {**found, "uncertainty": uncertainty, "pressure": pressure}
+        either = dict.fromkeys(("pressure", "peer_pressure"), pressure)
+        return {**found, "uncertainty": uncertainty, **either}
 
     @cached_property
     def _industries(self) -> Integers:
@@ -293,12 +328,20 @@ class _Batch:
         return shares[rows.alliance, rows.period, rows.member - members.start]
 
 
-def _rows(exit_steps: Integers, members: range, n_steps: int) -> _Rows:
-    """Return the rows of some members: one for each period up to the exit or the horizon."""
-    at_risk = np.minimum(exit_steps[:, members.start : members.stop], n_steps).ravel()
+def _rows(alliances: Alliances, members: range, n_steps: int) -> _Rows:
+    """Return the rows of some members: one for each period from entry to exit or the horizon."""
+    some = np.s_[:, members.start : members.stop]
+    first = alliances.entry_steps[some].ravel()
+    at_risk = np.maximum(np.minimum(alliances.exit_steps[some].ravel(), n_steps) - first, 0)
     who = np.repeat(np.arange(at_risk.size), at_risk)
-    period = np.arange(who.size) - np.repeat(np.cumsum(at_risk) - at_risk, at_risk)
+    before = np.cumsum(at_risk) - at_risk
+    period = np.arange(who.size) - np.repeat(before - first, at_risk)
     return _Rows(who // len(members), who % len(members) + members.start, period)
+
+
+def _knows(ds: xr.Dataset, name: str) -> bool:
+    """Return whether the model of a result has a parameter of this name."""
+    return name in ds.coords or name in _configured(ds)
 
 
 def _configured(ds: xr.Dataset) -> Mapping[str, Any]:

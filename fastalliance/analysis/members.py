@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-EXIT_TIME, CENTRALITY, INDUSTRY = "exit_time", "centrality", "industry"
+EXIT_TIME, ENTRY_TIME = "exit_time", "entry_time"
+CENTRALITY, INDUSTRY = "centrality", "industry"
 REPLICATE, MEMBER = "replicate", "member"
 _MAX_VALUES = 2**22  # values of a member array that are in memory at a time
 
@@ -33,19 +34,30 @@ class Alliances:
     ----------
     numbers : integers of shape (alliances,)
         Running numbers: point times the number of replicates, plus the replicate's position.
+    entry_steps : integers of shape (alliances, members)
+        Entry times in steps of dt; 0 for initial members, n_steps + 1 for who never enters.
     exit_steps : integers of shape (alliances, members)
         Exit times in steps of dt; 0 for who leaves at the start, n_steps + 1 for who never leaves.
     centrality : floats of shape (alliances, members)
+        NaN for who never enters.
+    others : mapping of str to floats of shape (alliances, members)
+        What was asked for beside these.
     """
 
     numbers: Integers
+    entry_steps: Integers
     exit_steps: Integers
     centrality: Floats
+    others: Mapping[str, Floats] = field(default_factory=dict)
 
     def part(self, low: int, high: int) -> Alliances:
         """Return the alliances low, ..., high - 1 of these."""
         return Alliances(
-            self.numbers[low:high], self.exit_steps[low:high], self.centrality[low:high]
+            self.numbers[low:high],
+            self.entry_steps[low:high],
+            self.exit_steps[low:high],
+            self.centrality[low:high],
+            {name: values[low:high] for name, values in self.others.items()},
         )
 
 
@@ -80,14 +92,15 @@ class Histories:
         """
         if any(name not in ds.variables for name in (EXIT_TIME, CENTRALITY)):
             raise DesignError(_absence(ds))
-        if "members" in ds.coords:
-            if ds.coords["members"].ndim:
+        size = size_name(ds)
+        if size in ds.coords:
+            if ds.coords[size].ndim:
                 raise DesignError(
-                    "members varies over the design: choose one size (at, --at members=VALUE, or "
-                    "ds.sel(members=VALUE))"
+                    f"{size} varies over the design: choose one size (at, --at {size}=VALUE, or "
+                    f"ds.sel({size}=VALUE))"
                 )
             # Smaller alliances are padded to the size of the largest.
-            ds = ds.isel({MEMBER: slice(0, int(ds.coords["members"]))})
+            ds = ds.isel({MEMBER: slice(0, int(ds.coords[size]))})
         dims = tuple(str(d) for d in ds[EXIT_TIME].dims if d not in (REPLICATE, MEMBER))
         dt = float(ds.attrs["dt"])
         n_steps = round(float(ds.attrs["horizon"]) / dt)
@@ -114,6 +127,11 @@ class Histories:
         return int(self.ds.sizes[MEMBER])
 
     @property
+    def entered(self) -> bool:
+        """Whether the result tells when members entered; else all are in from the start."""
+        return ENTRY_TIME in self.ds.variables
+
+    @property
     def time_unit(self) -> str:
         """The unit of time."""
         return str(self.ds.attrs.get("time_unit", self.ds[EXIT_TIME].attrs.get("units", "1")))
@@ -129,27 +147,46 @@ class Histories:
             counts = np.array([int(self.ds.attrs["configuration"]["structure"]["industries"])])
         return np.arange(self.n_members) * counts[:, np.newaxis] // self.n_members
 
-    def blocks(self) -> Iterator[Alliances]:
+    def blocks(self, others: Sequence[str] = ()) -> Iterator[Alliances]:
         """Yield all alliances that are there, so many at a time as memory should hold.
 
-        Alliances that a store lacks yet are left out: their centralities are NaN.
+        With the variables `others` of their members. Alliances that a store lacks yet are left out:
+        their centralities are NaN.
         """
         order = (*self.dims, REPLICATE, MEMBER)
-        times, centralities = (self.ds[n].transpose(*order) for n in (EXIT_TIME, CENTRALITY))
+        names = (EXIT_TIME, CENTRALITY, *([ENTRY_TIME] if self.entered else []), *others)
+        variables = {name: self.ds[name].transpose(*order) for name in names}
         first = 0
         for region in regions((*self.shape, self.n_replicates), self._alliances_at_once()):
-            exits = _rows(times[region])
-            centrality = _rows(centralities[region])
-            numbers = np.arange(first, first + len(exits))
-            first += len(exits)
-            known = np.isfinite(centrality).all(axis=1)
-            never = np.isnan(exits)
-            steps = np.rint(np.where(never, 0.0, exits) / self.dt).astype(np.int64)
-            steps[never] = self.n_steps + 1
-            yield Alliances(numbers[known], steps[known], centrality[known])
+            read = {name: _rows(variable[region]) for name, variable in variables.items()}
+            centrality = read[CENTRALITY]
+            numbers = np.arange(first, first + len(centrality))
+            first += len(centrality)
+            there = np.isfinite(centrality)
+            known = there.any(axis=1) if self.entered else there.all(axis=1)
+            start = np.zeros(centrality.shape)
+            yield Alliances(
+                numbers[known],
+                self._steps(read.get(ENTRY_TIME, start)[known]),
+                self._steps(read[EXIT_TIME][known]),
+                centrality[known],
+                {name: read[name][known] for name in others},
+            )
+
+    def _steps(self, times: Floats) -> Integers:
+        """Return times in steps; n_steps + 1 for what never happens."""
+        never = np.isnan(times)
+        steps = np.rint(np.where(never, 0.0, times) / self.dt).astype(np.int64)
+        steps[never] = self.n_steps + 1
+        return np.asarray(steps)
 
     def _alliances_at_once(self) -> int:
         return max(_MAX_VALUES // self.n_members, 1)
+
+
+def size_name(ds: xr.Dataset) -> str:
+    """Return what a result's model calls the size of its alliances."""
+    return str(ds.attrs.get("population", "members"))
 
 
 def spread(coordinate: xr.DataArray, histories: Histories) -> npt.NDArray[Any]:
@@ -170,7 +207,7 @@ def _absence(ds: xr.Dataset) -> str:
     model = ds.attrs.get("model", "this model")
     known = {*map(str, ds.variables), *_declared(ds)}
     if not known & {"exits", "exits_mean", "exit_share", "exit_share_mean", EXIT_TIME}:
-        return f"the model {model} has no members that leave; exit_cascade has"
+        return f"the model {model} has no members that leave; exit_cascade and multiparty have"
     return (
         "the result holds no members; run the study with keep: {members: true}, "
         "or simulate with members=True"

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastalliance.analysis.members import Alliances, Histories
+from fastalliance.analysis.product_limit import product_limit
 from fastalliance.analysis.selection import chosen_indices
 from fastalliance.errors import DesignError, suggestion
 
@@ -46,6 +47,13 @@ def survival(
     along: they are not independent, alliances are. The interval is Student's, of the mean over
     alliances of each alliance's own share.
 
+    Where members enter later too (the result has `entry_time`), they are at risk from then on, and
+    the estimate is the product-limit one over the risk sets of all alliances, in calendar time:
+    the product over times of the share of those at risk that stay. It is the plain share where all
+    enter at the start. The interval is Student's over alliances again, from each alliance's
+    influence on the estimate (Williams, Lifetime Data Analysis 1, 1995). A slot's first firm is
+    its member; firms that refill a slot are not kept.
+
     Parameters
     ----------
     ds : Dataset
@@ -56,7 +64,8 @@ def survival(
     groups : int
         With ``by="centrality"``: how many classes of equal size, by rank within each alliance,
         from 1, the least central, to `groups`, the most central; of equally central members the
-        one of lower index ranks higher. The default, 10, gives deciles.
+        one of lower index ranks higher. The default, 10, gives deciles. Slots that were never
+        filled have no rank.
     at : mapping of str to float or str, optional
         Axes of the design to fix, each at the coordinate nearest to the value; a choice by name.
 
@@ -64,8 +73,9 @@ def survival(
     -------
     Dataset
         ``survival``, ``survival_low`` and ``survival_high`` (the design's other dimensions, group
-        where `by` is given, time), shares; the ends of the 95 % interval are NaN for a single
-        alliance. ``alliances``: how many each point has. Times are 0, dt, ..., the horizon.
+        where `by` is given, time), shares, NaN for a group without members; the ends of the 95 %
+        interval are NaN for a single alliance. ``alliances``: how many each point has. Times are
+        0, dt, ..., the horizon.
 
     Raises
     ------
@@ -86,22 +96,22 @@ def survival(
         raise DesignError(f"survival has no by={by!r}{suggestion(str(by), BY)}")
     histories = Histories.of(ds.isel(chosen_indices(ds, at)))
     grouping = _grouping(histories, by, groups)
-    counts = _count(histories, grouping, by)
-    return _dataset(histories, grouping, counts, by)
+    estimate = (_delayed if histories.entered else _plain)(histories, grouping, by)
+    return _dataset(histories, grouping, estimate, by)
 
 
 def centrality_classes(centrality: Floats, groups: int) -> Integers:
     """Return the class 0, ..., groups - 1 of each member by rank within its alliance (last axis).
 
-    The most central class has floor(members / groups) members; classes differ by one at most.
+    The most central class has floor(members / groups) members; classes differ by one at most. NaN
+    is no member: it has no rank, and is put into the lowest class.
     """
-    n_members = centrality.shape[-1]
-    order = np.argsort(-centrality, axis=-1, kind="stable")
-    from_below = np.arange(n_members - 1, -1, -1, dtype=np.int64)
+    there = np.isfinite(centrality)
+    n_members = there.sum(axis=-1, keepdims=True)
+    order = np.argsort(-centrality, axis=-1, kind="stable")  # NaN last
+    from_below = np.maximum(n_members - 1 - np.arange(centrality.shape[-1]), 0)
     classes = np.empty(centrality.shape, dtype=np.int64)
-    np.put_along_axis(
-        classes, order, np.broadcast_to(from_below * groups // n_members, order.shape), -1
-    )
+    np.put_along_axis(classes, order, from_below * groups // np.maximum(n_members, 1), -1)
     return classes
 
 
@@ -128,6 +138,42 @@ def _grouping(histories: Histories, by: By | None, groups: int) -> _Grouping:
     )
     sizes = np.bincount(np.arange(n_members) * groups // n_members, minlength=groups)
     return _Grouping(np.arange(1, groups + 1), sizes, {"long_name": name, "description": text})
+
+
+class _Estimate(NamedTuple):
+    """What is drawn: alliances of each point, and (point, group, time) for the others."""
+
+    alliances: Integers
+    mean: Floats
+    reach: Floats  # half the width of the interval
+
+
+def _plain(histories: Histories, grouping: _Grouping, by: By | None) -> _Estimate:
+    counts = _count(histories, grouping, by)
+    n = counts.alliances.astype(np.float64)[:, np.newaxis, np.newaxis]
+    members = grouping.sizes[:, np.newaxis]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = counts.survivors / n
+        variance = np.maximum(counts.squares - counts.survivors * mean, 0.0) / (n - 1)
+        reach = _quantile(n) * np.sqrt(variance / n)
+    return _Estimate(counts.alliances, mean / members, reach / members)
+
+
+def _delayed(histories: Histories, grouping: _Grouping, by: By | None) -> _Estimate:
+    def classes(alliances: Alliances) -> Integers:
+        return _classes(histories, grouping, alliances, by)
+
+    found = product_limit(histories, classes, grouping.labels.size, _MAX_COUNTS)
+    n = found.alliances.astype(np.float64)[:, np.newaxis, np.newaxis]
+    return _Estimate(found.alliances, found.survival, _quantile(n) * found.error)
+
+
+def _quantile(n_alliances: Floats) -> Floats:
+    """Return Student's 97.5 % point over so many alliances; NaN for a single one."""
+    from scipy.special import stdtrit
+
+    many = n_alliances > 1
+    return np.where(many, stdtrit(np.where(many, n_alliances - 1, 1.0), 0.975), np.nan)
 
 
 class _Counts(NamedTuple):
@@ -180,11 +226,11 @@ def _survivors(alliances: Alliances, classes: Integers, n_groups: int, n_times: 
 
 
 def _dataset(
-    histories: Histories, grouping: _Grouping, counts: _Counts, by: By | None
+    histories: Histories, grouping: _Grouping, estimate: _Estimate, by: By | None
 ) -> xr.Dataset:
     import xarray as xr
 
-    mean, reach = _estimate(counts, grouping.sizes)
+    mean, reach = estimate.mean, estimate.reach
     middle = "share of members that are still in the alliance, those who leave at the time left out"
     ends = "of the 95 % interval of the share of members still in (Student's, over alliances)"
     values = {
@@ -203,22 +249,8 @@ def _dataset(
         attrs=dict(histories.ds.attrs),
     )
     text = "number of alliances behind the shares"
-    number = counts.alliances.reshape(histories.shape)
+    number = estimate.alliances.reshape(histories.shape)
     return result.assign(alliances=(histories.dims, number, _attrs("number of alliances", text)))
-
-
-def _estimate(counts: _Counts, sizes: Integers) -> tuple[Floats, Floats]:
-    """Return means over alliances of the groups' shares, and half their intervals' widths."""
-    from scipy.special import stdtrit
-
-    n = counts.alliances.astype(np.float64)[:, np.newaxis, np.newaxis]
-    members = sizes[:, np.newaxis]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = counts.survivors / n
-        variance = np.maximum(counts.squares - counts.survivors * mean, 0.0) / (n - 1)
-        quantile = np.where(n > 1, stdtrit(n - 1, 0.975), np.nan)
-        reach = quantile * np.sqrt(variance / n)
-    return mean / members, reach / members
 
 
 def _coordinates(histories: Histories, grouping: _Grouping, by: By | None) -> dict[str, Any]:

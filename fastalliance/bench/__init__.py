@@ -17,11 +17,12 @@ def bench(*, rounds: int = 7, tiny: bool = False, out: Path | None = None) -> st
     out : path, optional
         Directory into which ``bench.json`` and ``bench.md`` are written.
     """
-    from fastalliance.bench import dyad, exit_cascade
+    from fastalliance.bench import dyad, exit_cascade, multiparty
     from fastalliance.bench.timing import save
 
     comparisons = dyad.compare(rounds=rounds, tiny=tiny)
     comparisons += exit_cascade.compare(rounds=rounds, tiny=tiny)
+    comparisons += multiparty.compare(rounds=rounds, tiny=tiny)
     if out is not None:
         save("bench", comparisons, out)
     return "\n".join(comparison.to_markdown() for comparison in comparisons)

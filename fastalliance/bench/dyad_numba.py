@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from fastalliance.bench.scalars import clip01, logistic
 from fastalliance.library.dyad import OUTPUTS, PARAMETERS
 
 Floats = npt.NDArray[np.float64]
@@ -37,18 +38,8 @@ def run(
 
 
 @njit(cache=True)
-def _clip01(x):
-    return min(1.0, max(0.0, x))
-
-
-@njit(cache=True)
-def _logistic(x, midpoint, steepness):
-    return 1.0 / (1.0 + math.exp(-steepness * (x - midpoint)))
-
-
-@njit(cache=True)
 def _private(p, own_trust, other_openness):
-    return _clip01(
+    return clip01(
         p.private_orientation
         + p.private_defence * (1.0 - own_trust)
         + p.private_opportunism * other_openness
@@ -65,11 +56,11 @@ def _run(points, seed, dt, n_steps, noise, incidents, outputs):
 
 @njit(cache=True)
 def _simulate(p, dt, n_steps, noise, incidents, out):
-    trust_a = _clip01(p.initial_trust + p.initial_trust_gap / 2.0)
-    trust_b = _clip01(p.initial_trust - p.initial_trust_gap / 2.0)
+    trust_a = clip01(p.initial_trust + p.initial_trust_gap / 2.0)
+    trust_b = clip01(p.initial_trust - p.initial_trust_gap / 2.0)
     engagement_a = engagement_b = p.initial_engagement
-    openness_a = _logistic(trust_a, p.openness_midpoint, p.openness_steepness)
-    openness_b = _logistic(trust_b, p.openness_midpoint, p.openness_steepness)
+    openness_a = logistic(trust_a, p.openness_midpoint, p.openness_steepness)
+    openness_b = logistic(trust_b, p.openness_midpoint, p.openness_steepness)
     benefit_a = benefit_b = p.initial_benefit
     joint_value = private_value_a = private_value_b = 0.0
     idle_steps = 0
@@ -118,23 +109,23 @@ def _simulate(p, dt, n_steps, noise, incidents, out):
             change_a += p.incident_size * (target - trust_a)
             change_b += p.incident_size * (target - trust_b)
 
-        engaged_a = _logistic(
+        engaged_a = logistic(
             p.trust_weight * trust_a + (1.0 - p.trust_weight) * benefit_a,
             p.engagement_midpoint,
             p.engagement_steepness,
         )
-        engaged_b = _logistic(
+        engaged_b = logistic(
             p.trust_weight * trust_b + (1.0 - p.trust_weight) * benefit_b,
             p.engagement_midpoint,
             p.engagement_steepness,
         )
-        open_a = _logistic(trust_a, p.openness_midpoint, p.openness_steepness)
-        open_b = _logistic(trust_b, p.openness_midpoint, p.openness_steepness)
+        open_a = logistic(trust_a, p.openness_midpoint, p.openness_steepness)
+        open_b = logistic(trust_b, p.openness_midpoint, p.openness_steepness)
         open_a *= 1.0 - p.private_withholding * private_a
         open_b *= 1.0 - p.private_withholding * private_b
 
-        trust_a = _clip01(trust_a + change_a)
-        trust_b = _clip01(trust_b + change_b)
+        trust_a = clip01(trust_a + change_a)
+        trust_b = clip01(trust_b + change_b)
         engagement_a += dt * (engaged_a - engagement_a) / p.engagement_time
         engagement_b += dt * (engaged_b - engagement_b) / p.engagement_time
         openness_a += dt * (open_a - openness_a) / p.openness_time

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import numpy.typing as npt
 
+from fastalliance.bench.arrays import clip01, logistic, relaxed
 from fastalliance.library.dyad import OUTPUTS, PARAMETERS
 
 Floats = npt.NDArray[np.float64]
@@ -66,10 +67,10 @@ def _run_chunk(
     p = _parameters(rows, dt)
     n = len(rows)
     half_gap = 0.5 * p.initial_trust_gap
-    trust = _clip01(np.stack([p.initial_trust + half_gap, p.initial_trust - half_gap]))
+    trust = clip01(np.stack([p.initial_trust + half_gap, p.initial_trust - half_gap]))
     engagement = np.stack([p.initial_engagement] * 2)
     benefit = np.stack([p.initial_benefit] * 2)
-    openness = _logistic(trust, p.openness_midpoint, p.openness_steepness)
+    openness = logistic(trust, p.openness_midpoint, p.openness_steepness)
     joint_value, private_value, idle_steps = np.zeros(n), np.zeros((2, n)), np.zeros(n)
     alive = np.ones(n, dtype=np.bool_)
     outputs = np.empty((len(OUTPUTS), n))  # of a dissolved alliance, written when it dissolves
@@ -97,15 +98,15 @@ def _run_chunk(
             change += _incidents(p, trust, generator)
         attractiveness = p.trust_weight * trust
         attractiveness += p.benefit_weight * benefit
-        engaged = _logistic(attractiveness, p.engagement_midpoint, p.engagement_steepness)
-        opened = _logistic(trust, p.openness_midpoint, p.openness_steepness)
+        engaged = logistic(attractiveness, p.engagement_midpoint, p.engagement_steepness)
+        opened = logistic(trust, p.openness_midpoint, p.openness_steepness)
         opened *= 1.0 - p.private_withholding * private
 
         change += trust
-        trust = _clip01(change)
-        engagement = _relaxed(engagement, engaged, p.engagement_rate)
-        openness = _relaxed(openness, opened, p.openness_rate)
-        benefit = _relaxed(benefit, gained, p.benefit_rate)
+        trust = clip01(change)
+        engagement = relaxed(engagement, engaged, p.engagement_rate)
+        openness = relaxed(openness, opened, p.openness_rate)
+        benefit = relaxed(benefit, gained, p.benefit_rate)
         joint_value += p.value_step * value
         private_value += p.private_step * taken
         idle_steps += 1.0
@@ -123,31 +124,11 @@ def _run_chunk(
     return outputs
 
 
-def _clip01(x: Floats) -> Floats:
-    return np.clip(x, 0.0, 1.0, out=x)
-
-
-def _logistic(x: Floats, midpoint: Floats, steepness: Floats) -> Floats:
-    y = midpoint - x
-    y *= steepness
-    np.exp(y, out=y)
-    y += 1.0
-    return np.reciprocal(y, out=y)
-
-
-def _relaxed(x: Floats, goal: Floats, rate: Floats) -> Floats:
-    """`x` after a step towards `goal`, whose memory it takes."""
-    goal -= x
-    goal *= rate
-    goal += x
-    return goal
-
-
 def _private(p: SimpleNamespace, trust: Floats, openness: Floats) -> Floats:
     private: Floats = p.private_defence * (1.0 - trust)
     private += p.private_opportunism * openness[::-1]
     private += p.private_orientation
-    return _clip01(private)
+    return clip01(private)
 
 
 def _building_effort(p: SimpleNamespace, t: float) -> Floats | None:

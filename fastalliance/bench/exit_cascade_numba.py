@@ -11,6 +11,7 @@ import numpy.typing as npt
 from numba import njit
 
 from fastalliance.bench.exit_cascade_draws import Draws
+from fastalliance.bench.scalars import first_of_descending
 from fastalliance.library.exit_cascade import OUTPUTS, PARAMETERS
 
 Floats = npt.NDArray[np.float64]
@@ -85,11 +86,6 @@ def _run(points, seed, dt, n_steps, n_members, n_industries, outputs):
 
 
 @njit(cache=True)
-def _first_of_descending(values, n):
-    return np.argsort(-values, kind="mergesort")[:n]  # stable: ties by the lower index
-
-
-@njit(cache=True)
 def _simulate(p, centrality, threshold, hazard_limit, seed_key, dt, n_steps, n_industries, out):
     n_members = len(centrality)
     industry = np.arange(n_members) * n_industries // n_members
@@ -104,7 +100,7 @@ def _simulate(p, centrality, threshold, hazard_limit, seed_key, dt, n_steps, n_i
     n_seeds = int(p.seed_exits)
     if n_seeds > 0:
         score = p.seed_rule * centrality + (1.0 - abs(p.seed_rule)) * seed_key
-        left[_first_of_descending(score, n_seeds)] = True
+        left[first_of_descending(score, n_seeds)] = True
 
     exposure = 0.0
     industry_exposure = np.zeros(n_industries)
@@ -164,7 +160,7 @@ def _simulate(p, centrality, threshold, hazard_limit, seed_key, dt, n_steps, n_i
 
     n_central = max(1, n_members // 10)
     central_exits = 0
-    for i in _first_of_descending(centrality, n_central):
+    for i in first_of_descending(centrality, n_central):
         central_exits += left[i]
 
     out[0] = exits

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import numpy.typing as npt
 
+from fastalliance.bench.arrays import blocks, columns, first_of_descending, reciprocal
 from fastalliance.bench.exit_cascade_draws import Draws
 from fastalliance.library.exit_cascade import OUTPUTS, PARAMETERS
 
@@ -49,7 +50,7 @@ def run(
     outputs = np.empty((len(OUTPUTS), n))
     for first in range(0, n, size):
         last = min(first + size, n)
-        p = _parameters(points[np.arange(first, last) // n_replicates])
+        p = columns(points[np.arange(first, last) // n_replicates], PARAMETERS)
         drawn = _draw(p, generator, n_members)
         outputs[:, first:last] = _run_chunk(p, drawn, dt, n_steps, n_industries)
     return outputs.reshape(len(OUTPUTS), len(points), n_replicates)
@@ -59,14 +60,7 @@ def run_drawn(
     points: Floats, draws: Draws, *, dt: float, n_steps: int, n_industries: int
 ) -> Floats:
     """Outputs (output, instance), where the draws are given: point and draws of each instance."""
-    return _run_chunk(_parameters(points), draws, dt, n_steps, n_industries)
-
-
-def _parameters(rows: Floats) -> SimpleNamespace:
-    """Columns (instance, 1) by name."""
-    columns = np.ascontiguousarray(rows.T)[:, :, np.newaxis]
-    names = [parameter.name for parameter in PARAMETERS]
-    return SimpleNamespace(**dict(zip(names, columns, strict=True)))
+    return _run_chunk(columns(points, PARAMETERS), draws, dt, n_steps, n_industries)
 
 
 def _draw(p: SimpleNamespace, generator: np.random.Generator, n_members: int) -> Draws:
@@ -88,8 +82,7 @@ def _run_chunk(
 ) -> Floats:
     """Outputs (output, instance) of one chunk."""
     n, n_members = draws.centrality.shape
-    firsts = -(-np.arange(n_industries) * n_members // n_industries)  # rounded up
-    sizes = np.diff(firsts, append=n_members)
+    firsts, sizes = blocks(n_members, n_industries)
     weight = 1.0 + p.prominence_weight * draws.centrality
     by_industry, by_alliance = _pulls(p, draws.centrality, weight, firsts, sizes)
 
@@ -144,7 +137,7 @@ def _run_chunk(
         elif not hazards:
             break  # pressures only fall from here on
 
-    central = _first_of_descending(draws.centrality, max(1, n_members // 10))
+    central = first_of_descending(draws.centrality, max(1, n_members // 10))
     not_seeds = np.maximum(n_members - seeds, 1)
     return np.array(
         [
@@ -168,20 +161,10 @@ def _pulls(
     """What one unit of exposure adds to each member's pressure at uncertainty 1."""
     susceptibility = 1.0 - p.immunity * centrality
     in_industry = np.repeat(np.add.reduceat(weight, firsts, axis=1), sizes, axis=1)
-    by_industry = p.industry_weight * susceptibility * _reciprocal(in_industry - weight)
+    by_industry = p.industry_weight * susceptibility * reciprocal(in_industry - weight)
     in_alliance = weight.sum(axis=1, keepdims=True)
-    by_alliance = p.alliance_weight * susceptibility * _reciprocal(in_alliance - weight)
+    by_alliance = p.alliance_weight * susceptibility * reciprocal(in_alliance - weight)
     return by_industry, by_alliance
-
-
-def _reciprocal(x: Floats) -> Floats:
-    """1/x, and 0 where there is nobody else."""
-    return np.divide(1.0, x, out=np.zeros_like(x), where=x > 0.0)
-
-
-def _first_of_descending(values: Floats, n: int) -> Integers:
-    """Indices (instance, n) of the largest values, ties by the lower index."""
-    return np.argsort(-values, axis=1, kind="stable")[:, :n]
 
 
 def _seeds(p: SimpleNamespace, draws: Draws) -> Mask:
@@ -190,6 +173,6 @@ def _seeds(p: SimpleNamespace, draws: Draws) -> Mask:
     most = int(p.seed_exits.max())
     if most > 0:
         score = p.seed_rule * draws.centrality + (1.0 - np.abs(p.seed_rule)) * draws.seed_key
-        order = _first_of_descending(score, most)
+        order = first_of_descending(score, most)
         np.put_along_axis(left, order, np.arange(most) < p.seed_exits, axis=1)
     return left

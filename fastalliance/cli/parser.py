@@ -221,6 +221,9 @@ def _add_drawing(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--every", metavar="TIME", type=float, help="time between two points of a drawn trajectory"
     )
+    command.add_argument(
+        "--members", action="store_true", help="draw every member of the alliance: its trust"
+    )
 
 
 def _add_store_commands(add: Add) -> None:
@@ -230,7 +233,8 @@ def _add_store_commands(add: Add) -> None:
     plot.add_argument(
         "--kind",
         metavar="KIND",
-        help="map, curves, survival (of members) or sizes (of cascades); by default map or curves",
+        help="map, curves, trajectories, survival (of members) or sizes (of cascades); by default "
+        "map or curves",
     )
     plot.add_argument(
         "--by", metavar="GROUP", help="of survival: a curve for each industry or centrality decile"

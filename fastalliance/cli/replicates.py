@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from fastalliance.library import Model
+    from fastalliance.study.study import Study
 
 _FIELDS = ("parameters", "structure", "replicates", "seed", "horizon", "dt")
 _MAX_COLUMNS = 5  # replicates shown one by one
@@ -31,8 +32,10 @@ def simulate(options: argparse.Namespace) -> int:
     _check_drawing(options)
     model = _chosen_model(options)
     fields = _fields(options)
+    if options.members:
+        _check_members(model, fields.get("replicates", 1))
     every = _record_every(options, model, fields.get("horizon"), fields.get("dt"))
-    ds = run(model, **fields, record_every=every)
+    ds = run(model, **fields, record_every=every, members=options.members)
     _show(ds, options)
     return DONE
 
@@ -43,6 +46,9 @@ def replay(options: argparse.Namespace) -> int:
 
     _check_drawing(options)
     study = rebuild(options.store, load_model(options))
+    if options.members:
+        _check_members(study.model, 1)
+        _keep_members(study)
     every = _record_every(options, study.model, study.horizon, study.dt)
     ds = study.replay(point=_point(options.point), replicate=options.replicate, record_every=every)
     _show(ds, options)
@@ -53,10 +59,27 @@ def _check_drawing(options: argparse.Namespace) -> None:
     if options.plot is None:
         if options.every is not None:
             raise UsageError("--every is the interval of drawn trajectories; give --plot too")
+        if options.members:
+            raise UsageError("--members draws the members of an alliance; give --plot too")
         return
     from fastalliance.plotting.figure import check_path
 
     check_path(options.plot)
+
+
+def _check_members(model: Model, n_replicates: Any) -> None:
+    if model.population is None or not model.population.path_variables:
+        raise UsageError(f"--members: {model.name} records no states of members; multiparty does")
+    if n_replicates != 1:
+        raise UsageError(
+            f"--members draws the members of one alliance, not of {n_replicates} replicates"
+        )
+
+
+def _keep_members(study: Study) -> None:
+    """Let replays return members too, whatever the study kept."""
+    keep = study.configuration.keep.model_copy(update={"members": True})
+    study.configuration = study.configuration.model_copy(update={"keep": keep})
 
 
 def _chosen_model(options: argparse.Namespace) -> Model:

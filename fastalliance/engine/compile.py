@@ -46,6 +46,10 @@ _POPULATION_SIGNATURE = types.void(
     *_SIGNATURE.args[1:],
     types.Array(types.float64, 4, "C"),  # kept
     types.Array(types.float64, 5, "C"),  # member_tracks
+    types.Array(types.float64, 1, "C"),  # all_members
+    types.Array(types.float64, 1, "C"),  # all_industries
+    types.Array(types.float64, 2, "C"),  # scores
+    types.Array(types.int64, 1, "C"),  # keys
 )
 Literals = tuple[tuple[str, str], ...]  # names and values that are compiled into a driver
 LANES = "lanes of a block"  # the literal of a population's driver that is no field of p

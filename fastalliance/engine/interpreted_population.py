@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from fastalliance.engine.population import names, population_fields
+from fastalliance.engine.population import names, population_fields, scratch
 from fastalliance.engine.render_population import render_population
 from fastalliance.engine.structure import NOTHING
 from fastalliance.kernels.interpret import interpreted
-from fastalliance.kernels.intrinsics import PYTHON, stack_floats, stack_integers
+from fastalliance.kernels.intrinsics import PYTHON, shaped, stack_floats, stack_integers
 from fastalliance.kernels.philox import Stream
 from fastalliance.library.model import Model
 
@@ -40,6 +40,7 @@ def run_population(
         "Stream": Stream,
         "stack_floats": PYTHON[stack_floats],
         "stack_integers": PYTHON[stack_integers],
+        "shaped": PYTHON[shaped],
     }
     for name, function in model.formulas().items():
         namespace["final" if name == "outputs" else name] = interpreted(function)
@@ -49,6 +50,7 @@ def run_population(
         namespace,
     )
     points = np.array([parameters[: len(model.inputs)]], dtype=np.float64)
+    sizes = len(model.parameters)
     outputs = np.empty((len(model.output_variables), 1, 1))
     with np.errstate(all="ignore"):
         namespace["run"](
@@ -70,5 +72,6 @@ def run_population(
             np.empty((0, 1, 1, 0)),
             np.empty((0, 1, 1, 0)),
             np.empty((0, 1, 1, 0, 0)),
+            *scratch(model, int(parameters[sizes]), int(parameters[sizes + 1]), 1),
         )
     return tuple(outputs[:, 0, 0].tolist())

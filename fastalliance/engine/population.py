@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from fastalliance.engine.formulas import fields_read
 from fastalliance.engine.render_calls import PopulationFields, StageFields
 from fastalliance.engine.render_population import LANES
 from fastalliance.errors import ModelError, suggestion
 from fastalliance.kernels.interpret import interpreted
-from fastalliance.kernels.intrinsics import stack_floats, stack_integers
+from fastalliance.kernels.intrinsics import shaped, stack_floats, stack_integers
 from fastalliance.kernels.philox import Stream
 from fastalliance.kernels.ranking import mark_highest
 from fastalliance.library.definition import place
@@ -30,6 +33,18 @@ def block_bytes(model: Model, members: int, has_network: bool) -> int:
     n_values = len(_population(model).member._fields) + 2  # scores, keys
     network = 3 * 8 * members if has_network else 0
     return 8 * members * lanes(members, has_network) * n_values + network
+
+
+def scratch(model: Model, members: int, industries: int, n_lanes: int) -> list[npt.NDArray[Any]]:
+    """Return the arrays that a driver works in: members, industries, scores and keys."""
+    population = _population(model)
+    n_fields, n_own = len(population.member._fields), max(len(population.industry._fields), 1)
+    return [
+        np.empty(members * n_fields * n_lanes),
+        np.empty(industries * n_own * n_lanes),
+        np.empty((n_lanes, members)),
+        np.empty(members, dtype=np.int64),
+    ]
 
 
 def population_fields(
@@ -61,18 +76,14 @@ def population_fields(
 
 def names(model: Model) -> dict[str, Any]:
     """Return what a population's driver needs in its namespace beside formulas."""
-    population = _population(model)
     found: dict[str, Any] = {
-        "Member": population.member,
-        "Industry": population.industry,
         "At": At,
         "stack_floats": stack_floats,
         "stack_integers": stack_integers,
+        "shaped": shaped,
         "mark_highest": mark_highest,
     }
     for name, returned in _returned(model).items():
-        if "sums" in returned:
-            found[f"{name}_Sums"] = returned["sums"]
         if "draw" in returned:
             found[f"{name}_Random"] = returned["draw"]
     return found

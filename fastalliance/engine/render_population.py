@@ -3,9 +3,10 @@
 A block holds `lanes` instances; a member's fields lie side by side, a cache line each for 8 lanes.
 Sums run in the order of members' indices whatever the lanes, so that every width gives the same
 bits. Constants, the alliance's state and an industry's values lie in arrays of the function's own
-stack, which cannot overlap the members' heap array: without that, LLVM checks for overlap at every
-member, and 8 lanes made 120 instead of 830 M member-steps/s (16 lanes 320, 64 lanes 600, with
-eight times the memory).
+stack, and members' in arrays that the caller gives: LLVM knows that the two cannot overlap. Without
+that it checks for overlap at every member, and 8 lanes made 120 instead of 830 M member-steps/s (16
+lanes 320, 64 lanes 600, with eight times the memory). Were the members' array made here, it would
+have to prove that no stack array's address escapes, which it gives up at 100 uses of one.
 
 One lane serves networks, where only the neighbours of those who sent something are visited when
 the model says so, and populations whose block of eight would not fit into memory.
@@ -23,21 +24,22 @@ LANES = 8
 HEAD = '''\
 """Block driver of the model {model}, {lanes} instances a block; rendered, not to be edited."""
 
+from collections import namedtuple
+
 import numpy as np
 
-# Globals: the tuples Given, Constants, State, Member, Industry, At, Stream, one of sums and one of
-# random numbers for every sweep, stack_floats, stack_integers, mark_highest, the model's formulas.
+# Globals: the tuples Given, At, Stream and one of random numbers for every sweep that draws,
+# stack_floats, stack_integers, mark_highest and the model's formulas.
+{definitions}
 
 
 def run(points, inputs, first_neighbours, neighbours, key0, key1, first_point, first_replicate,
         n_replicates, common, dt, n_steps, record_steps, outputs, invalid, paths, kept,
-        member_tracks):
-    n_members = int(points[0, {members_column}])
-    n_industries = int(points[0, {industries_column}])
-    members = np.empty({members_shape})
-    industries = np.empty((n_industries, {n_industry_fields}, {lanes}))
-    scores = np.empty(({lanes}, n_members))
-    keys = np.empty(n_members, np.int64)
+        member_tracks, all_members, all_industries, scores, keys):
+    n_draws, n_members = scores.shape  # as many as lanes, but LLVM does not know
+    n_industries = all_industries.shape[0] // {industry_size}
+    members = shaped(all_members, {members_shape})
+    industries = shaped(all_industries, n_industries, {n_industry_fields}, {lanes})
     wanted = np.empty({lanes}, np.int64)
     id_low = stack_integers({lanes})
     id_high = stack_integers({lanes})
@@ -62,18 +64,20 @@ class _Driver:
 
     def source(self) -> str:
         fields = self.fields
+        body = list(self._body())
+        n_fields, n_own = len(self.member_fields), max(len(self.industry_fields), 1)
         head = HEAD.format(
+            definitions="\n".join(self.call.definitions()),
             model=self.model,
             lanes=fields.lanes,
-            members_column=fields.parameters.index(self.population.size),
-            industries_column=fields.parameters.index("industries"),
-            members_shape=f"({len(self.member_fields)}, n_members, 1)"
+            members_shape=f"{n_fields}, n_members, 1"
             if fields.lanes == 1
-            else f"(n_members, {len(self.member_fields)}, {fields.lanes})",
-            n_industry_fields=max(len(self.industry_fields), 1),
+            else f"n_members, {n_fields}, {fields.lanes}",
+            n_industry_fields=n_own,
+            industry_size=n_own * fields.lanes,
         )
         lines = [f"{name} = stack_floats({fields.lanes})" for name in self._stack_names()]
-        return head + "\n".join([*_indented([*lines, *self._body()], 1), ""])
+        return head + "\n".join([*_indented([*lines, *body], 1), ""])
 
     def _stack_names(self) -> Iterator[str]:
         """Names of the arrays of a block's constants, state, one industry, and sums."""
@@ -275,10 +279,13 @@ class _Driver:
             yield from _indented(self._add(stage, found, own, {}), 1)
 
     def _draw(self, stage: Sweep, found: StageFields) -> Iterator[str]:
-        """Random numbers of a member: drawn for two, at the first of them."""
+        """Random numbers of a member: drawn for two, at the first of them.
+
+        A loop over eight draws LLVM would unroll before it could vectorise it.
+        """
         n_drawn = len(found.draw)
         yield "if i & 1 == 0:"
-        yield f"    for lane in range({self.fields.lanes}):"
+        yield "    for lane in range(n_draws):"
         draw = self.call(f"{stage.name}_draw", "p", "stream", "at", member="i >> 1")
         yield f"        first, second = {draw}"
         yield from (f"        drawn_{i}[lane] = first[{i}]" for i in range(n_drawn))

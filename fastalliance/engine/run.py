@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastalliance.engine.compile import LANES, Literals, driver, refresh
-from fastalliance.engine.population import lanes
+from fastalliance.engine.population import lanes, scratch
 from fastalliance.engine.structure import NOTHING, Structure, Structures, nothing_given
 from fastalliance.errors import ModelError
 from fastalliance.library.model import Model
@@ -182,7 +182,9 @@ class _Call:
             n_tracks = len(model.population.path_variables) if self.record_members else 0
             tracks = np.empty((n_tracks, *shape, members, n_times if n_tracks else 0))
             given = [structure.inputs, structure.first_neighbours, structure.neighbours]
-            arguments = [arguments[0], *given, *arguments[1:], kept, tracks]
+            n_lanes = lanes(members, structure.has_network)
+            room = scratch(model, members, int(_sizes(model, points)[1]), n_lanes)
+            arguments = [arguments[0], *given, *arguments[1:], kept, tracks, *room]
         run = driver(model, literals(model, points, structure))
         try:
             run(*arguments)

@@ -212,9 +212,7 @@ POPULATION = Population(
         Sweep(name="keys", when=formulas.seeds_come, member=formulas.seed_key),
     ),
     step=(
-        Select(
-            name="seeds", score=formulas.seed_score, count=formulas.seed_count, field="seeded"
-        ),
+        Select(name="seeds", score=formulas.seed_score, count=formulas.seed_count, field="seeded"),
         Sweep(
             name="decision",
             draw=formulas.noise,

@@ -66,6 +66,9 @@ class Axis:
         axis.set_label_text(self.label, fontsize=size)
         if self.scale == "log":
             (ax.set_xscale if which == "x" else ax.set_yscale)("log")
+            if self.values.size <= _MAX_TICKS:
+                axis.set_ticks(self.positions, labels=[_number(v) for v in self.values.tolist()])
+                axis.set_ticks([], minor=True)
         if self.scale == "index":
             step = -(-self.values.size // 10)
             texts = [self.names.get(v, _number(v)) for v in self.values[::step].tolist()]

@@ -24,7 +24,13 @@ VALUE_MAP = "cividis"
 # What nobody wants is the darker, the more of it there is.
 LOSS_MAP = "magma_r"
 LOSS_VALUE_MAP = "cividis_r"
-LOSSES = frozenset({"collapsed", "dissolved", "exits", "exit_share", "cascade_share"})
+LOSSES = frozenset(
+    {
+        *("collapsed", "dissolved", "exits", "exit_share", "cascade_share", "largest_wave"),
+        *("central_exit_share", "peripheral_exit_share", "central_exits", "peripheral_exits"),
+        *("central_exit_rate", "peripheral_exit_rate"),
+    }
+)
 
 
 def colour_scale(ds: xr.Dataset, output: str, values: FloatArray) -> Normalize:

@@ -73,17 +73,23 @@ def default_output(ds: xr.Dataset) -> str:
 def companion_output(ds: xr.Dataset, first: str) -> str | None:
     """Return what a second panel shows beside `first`, or None.
 
-    That is "joint_value" or "exit_share", else the first real output: those with a unit come
-    before shares, which mostly repeat the probability.
+    That is "joint_value", "trust" or "exit_share", else the first real output: those with a unit
+    come before shares, which mostly repeat the probability.
     """
     dims = ds[estimate_name(ds, first)].dims
     known = [n for n in output_names(ds) if n != first and f"{n}_stderr" in ds.data_vars]
     known = [n for n in known if ds[estimate_name(ds, n)].dims == dims]
-    for name in ("joint_value", "exit_share"):
+    for name in ("joint_value", "trust", "exit_share"):
         if name in known:
             return name
     with_unit = [n for n in known if ds[estimate_name(ds, n)].attrs.get("units", "1") != "1"]
     return next(iter(with_unit + known), None)
+
+
+def inseparable_output(ds: xr.Dataset, first: str) -> str | None:
+    """Return what is shown with `first` in every picture, as trust is with collapse, or None."""
+    known = output_names(ds)
+    return "trust" if first == "collapsed" and {"membership", "trust"} <= set(known) else None
 
 
 def interval(ds: xr.Dataset, output: str) -> tuple[FloatArray, FloatArray] | None:

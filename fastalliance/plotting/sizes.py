@@ -34,6 +34,7 @@ from fastalliance.plotting.panels import (
     say_missing,
     small_multiples,
 )
+from fastalliance.plotting.parameters import n_members, parameter, varies
 from fastalliance.plotting.schema import FloatArray, as_array
 
 if TYPE_CHECKING:
@@ -162,22 +163,22 @@ def _spacing(ds: xr.Dataset, name: str) -> float:
 
 def _denominator(ds: xr.Dataset, name: str) -> int | None:
     """Return how many members a share is of; None where that is not known or not one number."""
-    members = _members(ds)
+    members = n_members(ds)
     if name not in SIZES or members is None:
         return None
     if name == "exit_share":
-        return int(members)
-    seeds = _parameter(ds, "seed_exits")
+        return _firms(ds, members)
+    seeds = parameter(ds, "seed_exits")
     return None if seeds is None else max(int(members) - int(seeds), 1)
 
 
-def _members(ds: xr.Dataset) -> float | None:
-    """Return how many members an alliance has; None where that varies or is not known."""
-    if "members" in ds.coords:
-        return float(ds["members"]) if ds["members"].ndim == 0 else None
-    structure = ds.attrs.get("configuration", {}).get("structure") or {}
-    found: float | None = structure.get("members", ds.sizes.get("member"))
-    return found
+def _firms(ds: xr.Dataset, members: float) -> int | None:
+    """Return how many firms ever are members; None where that is left to chance or varies."""
+    varied = [name for name in ("entry_rate", "initial_share") if varies(ds, name)]
+    if varied or parameter(ds, "entry_rate"):
+        return None
+    start = parameter(ds, "initial_share")
+    return int(members) if start is None else max(int(start * members + 0.5), 1)
 
 
 def _wants_log(shares: Sequence[FloatArray]) -> bool:
@@ -213,8 +214,9 @@ def _draw_panel(panel: Panel, ds: xr.Dataset, name: str, bins: _Bins, heights: F
     collapse = _collapse_share(part, name)
     if collapse is not None:
         ax.axvline(collapse, ymax=_ROOM, color=GREY, lw=1.0, ls=":")
-        share = float(np.mean(values[np.isfinite(values)] >= collapse - 1e-12))
-        text = f"collapsed: {100 * share:.3g} %"
+    collapsed = _collapsed(part, name, collapse)
+    if collapsed is not None:
+        text = f"collapsed: {100 * collapsed:.3g} %"
         ax.text(0.98, 0.95, text, transform=ax.transAxes, ha="right", va="top", size=SMALL_SIZE)
 
 
@@ -225,15 +227,16 @@ def _mean(values: FloatArray) -> float:
 
 def _collapse_share(ds: xr.Dataset, name: str) -> float | None:
     """Return from which share of exits on an alliance has collapsed."""
-    return _parameter(ds, "collapse_share") if name == "exit_share" else None
+    return parameter(ds, "collapse_share") if name == "exit_share" else None
 
 
-def _parameter(ds: xr.Dataset, name: str) -> float | None:
-    """Return a parameter's value; None where it varies or is not known."""
-    if name in ds.coords:
-        return float(ds[name]) if ds[name].ndim == 0 else None
-    found = (ds.attrs.get("configuration", {}).get("parameters") or {}).get(name)
-    return None if found is None else float(found)
+def _collapsed(ds: xr.Dataset, name: str, collapse: float | None) -> float | None:
+    """Return the share of alliances that collapsed, where the picture is of exits."""
+    values = as_array(ds[name])
+    if collapse is not None:
+        return float(np.mean(values[np.isfinite(values)] >= collapse - 1e-12))
+    told = name == "exit_share" and REPLICATE in ds.get("collapsed", ds[name].mean()).dims
+    return _mean(as_array(ds["collapsed"])) if told else None
 
 
 def _handles(ds: xr.Dataset, name: str) -> list[Artist]:

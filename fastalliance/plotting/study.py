@@ -30,18 +30,21 @@ from fastalliance.plotting.schema import (
     companion_output,
     default_output,
     estimate_name,
+    inseparable_output,
     output_names,
     select,
 )
 from fastalliance.plotting.sizes import draw_sizes
+from fastalliance.plotting.stacks import draw_stacks, n_recorded
 from fastalliance.plotting.summary import draw_summary
 from fastalliance.plotting.survival import draw_survival
 
 if TYPE_CHECKING:
     import xarray as xr
 
-KINDS = ("map", "curves", "survival", "sizes")
-RAW_KINDS = ("survival", "sizes")  # drawn from members and replicates, not from statistics
+KINDS = ("map", "curves", "trajectories", "survival", "sizes")
+# Drawn from replicates and members, not from statistics.
+RAW_KINDS = ("trajectories", "survival", "sizes")
 
 
 def plot_study(
@@ -101,16 +104,18 @@ def plot_study(
     _check_kind(kind, output, by)
     if kind in RAW_KINDS:
         chosen, fixed = select(ds, at)
-        figure = _draw_raw(chosen, kind, _single(output), by)
+        figure = _draw_raw(chosen, kind, _listed(output), by)
         raw = next(v for v in chosen.data_vars.values() if "replicate" in v.dims)
         per_point = not set(raw.dims) <= RAW_DIMS
-        _caption(figure, chosen, fixed_note(fixed), per_point=per_point)
+        n = n_recorded(chosen) if kind == "trajectories" else chosen.attrs.get("replicates")
+        _caption(figure, chosen, n, fixed_note(fixed), per_point=per_point)
     else:
         outputs = _chosen(ds, output)
         chosen, fixed = select(ds, at)
         figure = _draw(chosen, outputs, kind, explicit=output is not None)
         per_point = bool(chosen[estimate_name(chosen, outputs[0])].dims)
-        _caption(figure, chosen, fixed_note(fixed), per_point=per_point)
+        n = chosen.attrs.get("replicates")
+        _caption(figure, chosen, n, fixed_note(fixed), per_point=per_point)
     if path is not None:
         save(figure, path)
     return figure
@@ -126,23 +131,30 @@ def _check_kind(kind: str | None, output: object, by: str | None) -> None:
         raise DesignError("survival curves are of members, not of an output: leave output out")
 
 
-def _single(output: str | Sequence[str] | None) -> str | None:
-    names = [output] if isinstance(output, str) else list(output or ())
-    if len(names) > 1:
+def _listed(output: str | Sequence[str] | None) -> list[str] | None:
+    """Return the named outputs once each; None where none was asked for."""
+    if output is None:
+        return None
+    names = [output] if isinstance(output, str) else list(dict.fromkeys(output))
+    if not names:
+        raise DesignError("no output to plot was named")
+    return names
+
+
+def _draw_raw(ds: xr.Dataset, kind: str, names: list[str] | None, by: By | None) -> Figure:
+    if kind == "trajectories":
+        return draw_stacks(ds, names)
+    if kind == "survival":
+        return draw_survival(ds, by)
+    if names is not None and len(names) > 1:
         raise DesignError("cascade sizes are drawn of one output at a time")
-    return names[0] if names else None
-
-
-def _draw_raw(ds: xr.Dataset, kind: str | None, output: str | None, by: By | None) -> Figure:
-    return draw_survival(ds, by) if kind == "survival" else draw_sizes(ds, output)
+    return draw_sizes(ds, names[0] if names else None)
 
 
 def _chosen(ds: xr.Dataset, output: str | Sequence[str] | None) -> list[str]:
-    if output is None:
+    outputs = _listed(output)
+    if outputs is None:
         return [default_output(ds)]
-    outputs = [output] if isinstance(output, str) else list(dict.fromkeys(output))
-    if not outputs:
-        raise DesignError("no output to plot was named")
     check_outputs(ds, outputs)
     return outputs
 
@@ -161,10 +173,11 @@ def _draw(ds: xr.Dataset, outputs: list[str], kind: str | None, *, explicit: boo
             f"a plot shows at most two axes, and the result has {len(dims)}: {sizes}; "
             f"fix {len(dims) - 2} of them (at, or --at {dims[-1]}=VALUE)"
         )
+    beside = None if explicit else inseparable_output(ds, outputs[0])
     if POINT in dims:
-        return _draw_points(ds, outputs)
+        return _draw_points(ds, [*outputs, beside] if beside else outputs)
     if len(dims) == 1:
-        return _draw_curves(ds, outputs, dims[0])
+        return _draw_curves(ds, [*outputs, beside] if beside else outputs, dims[0])
     return _draw_two(ds, outputs, (dims[0], dims[1]), kind, explicit=explicit)
 
 
@@ -188,6 +201,8 @@ def _draw_two(
 ) -> Figure:
     family = None if kind == "map" else _family(ds, dims, asked=kind == "curves")
     if family is not None:
+        with_it = None if explicit else inseparable_output(ds, outputs[0])
+        outputs = [*outputs, with_it] if with_it else outputs
         figure, panels = _panels(len(outputs), width=6.4, height=3.9, columns=1)
         along = dims[1 - dims.index(family)]
         for ax, output in zip(panels, outputs, strict=True):
@@ -230,9 +245,11 @@ def _panels(n: int, *, width: float, height: float, columns: int) -> tuple[Figur
     return figure, [figure.add_subplot(n_rows, n_columns, i + 1) for i in range(n)]
 
 
-def _caption(figure: Figure, ds: xr.Dataset, fixed: str, *, per_point: bool) -> None:
+def _caption(
+    figure: Figure, ds: xr.Dataset, n_replicates: int | None, fixed: str, *, per_point: bool
+) -> None:
     """Put model, replicates and seed above the panels, and between them what limits the result."""
-    heading = title(ds, ds.attrs.get("replicates"), per_point=per_point)
+    heading = title(ds, n_replicates, per_point=per_point)
     warning = warnings_note(ds, default_output(ds)) if output_names(ds) else ""
     hidden = hidden_note(ds) if POINT in ds.dims else ""
     text = "; ".join(filter(None, (fixed, hidden, warning)))
