@@ -258,7 +258,8 @@ class _Driver:
         lanes = f"for lane in range({self.fields.lanes}):"
         if stage.draw is not None:
             yield from self._draw(stage, found)
-        if stage.arrival is None:
+        arrival = stage.arrival
+        if arrival is None or self.fields.literals.get(arrival.switch) == "0.0":
             yield lanes
             yield from _indented(self._change(stage, found, own), 1)
             return

@@ -226,7 +226,9 @@ POPULATION = Population(
             name="move",
             draw=formulas.uniform_of_entry,
             member=formulas.move,
-            arrival=Arrival(where=formulas.enters, member=formulas.enter),
+            arrival=Arrival(
+                where=formulas.enters, member=formulas.enter, switch="entry_hazard"
+            ),
             **_SUMS,
         ),
     ),
@@ -296,5 +298,5 @@ MODEL = Model(
             lambda p, dt: p.trust_noise * math.sqrt(dt) > 0.25,
         ),
     ),
-    switches={"trust_noise": "noise_scale", "base_hazard": "hazard", "entry_rate": "entry_hazard"},
+    switches={"trust_noise": "noise_scale", "entry_rate": "entry_hazard"},
 )

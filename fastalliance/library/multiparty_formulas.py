@@ -447,7 +447,7 @@ def found(m, g, s, p, stream, at):
 def enters(m, g, s, p, random, at):
     """Say whether a firm enters a vacant slot in this step (10)."""
     vacant = m.status != _MEMBER
-    return (p.entry_hazard > 0.0) & vacant & (random.u < s.entry_probability)
+    return vacant & (random.u < s.entry_probability)
 
 
 def enter(m, g, s, p, stream, at):

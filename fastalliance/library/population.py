@@ -54,10 +54,14 @@ class Arrival:
         Asked before the sweep changes the member.
     member : callable ``(m, g, s, p, stream, at) -> NamedTuple``
         The fields that the newcomer sets, in place of those that the sweep has changed.
+    switch : str
+        Constant of ``p`` without which nobody arrives: where a driver has it as a literal 0, the
+        formulas are left out.
     """
 
     where: Formula
     member: Formula
+    switch: str
 
 
 @declared

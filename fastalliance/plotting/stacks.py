@@ -57,7 +57,10 @@ def draw_stacks(ds: xr.Dataset, outputs: Sequence[str] | None) -> Figure:
     """
     found = quantities(ds)
     shown = named(found, outputs) if outputs is not None else story(found)
-    first = ds[next(iter(next(iter(shown.values())).values()))]
+    names = [name for sides in shown.values() for name in sides.values()]
+    for name in names:
+        ds[name].load()  # once, not part by part
+    first = ds[names[0]]
     dims = [str(d) for d in first.dims if d not in (REPLICATE, TIME)]
     # Units below names: a row is no higher than a short name is long.
     labels = [quantity_label(ds, *item).replace(" [", "\n[") for item in shown.items()]

@@ -61,22 +61,26 @@ def plot_study(
     One grid axis gives curves with their 95 % interval, two give phase maps (curves, where one of
     the two has at most five values), both with the tipping threshold of a 0/1 output: the linear
     interpolation of where its probability crosses 1/2. Samples and tables give a scatter over the
-    first two varied parameters, a single point a summary. Survival curves and cascade sizes have a
-    panel for each point.
+    first two varied parameters, a single point a summary. Trajectories, survival curves and cascade
+    sizes have a panel for each point.
 
     Parameters
     ----------
     ds : Dataset
         Statistics of a study, as `Study.run` and `open` return them.
-    kind : {"map", "curves", "survival", "sizes"}, optional
-        Another picture than the design suggests: "survival", the share of an exit model's members
-        still in over time, and "sizes", the distribution of cascade sizes over replicates, need
-        kept members and kept replicates.
+    kind : {"map", "curves", "trajectories", "survival", "sizes"}, optional
+        Another picture than the design suggests: "trajectories", the recorded states over time,
+        needs kept trajectories, and draws apart those who collapsed and those who survived (of the
+        dyad: failed and succeeded) where replicates are kept too; "survival", the share of an exit
+        model's members still in over time, and "sizes", the distribution of cascade sizes over
+        replicates, need kept members and kept replicates.
     output : str or sequence of str, optional
         What to draw, one panel each. If not given: "success", or else "collapsed", or else the
         first 0/1 output, or else the first output; and for two-dimensional grids beside it
-        "joint_value", "exit_share" or the first real output. A single point shows all outputs. Of
-        "sizes": the output whose distribution is drawn, by default "exit_share".
+        "joint_value", "trust", "exit_share" or the first real output; beside the collapse of
+        alliances whose membership and trust are outputs, trust in any design. A single point shows
+        all outputs. Of "sizes": the output whose distribution is drawn, by default "exit_share".
+        Of "trajectories": the states, by default membership and trust where both are recorded.
     by : {"industry", "centrality"}, optional
         Of "survival": a curve for each industry, or each decile of centrality.
     path : str or path, optional

@@ -119,7 +119,7 @@ def test_replicates__that_were_not_kept_are_asked_for() -> None:
 def test_dyad__has_no_members() -> None:
     design = fa.grid(initial_trust=[0.4, 0.6])
     fa.Study("dyad", design=design, replicates=4, horizon=5).run(store="dyad.zarr")
-    expected = "the model dyad has no members that leave; exit_cascade has"
+    expected = "the model dyad has no members that leave; exit_cascade and multiparty have"
     assert refused("export", "dyad.zarr", "--events", "--to", "e.parquet") == expected
     assert refused("plot", "dyad.zarr", "--kind", "survival") == expected
     kept = {"replicates": True}
@@ -156,3 +156,111 @@ def test_unfinished__pictures_and_events_of_what_is_there() -> None:
         assert "is unfinished" in outcome.err
     alliances = pd.read_parquet("e.parquet")["alliance"].nunique()
     assert alliances in (12, 24, 36)
+
+
+def tipping(**keep: object) -> fa.Study:
+    return fa.Study(
+        "multiparty",
+        parameters={"seed_exits": 2, "seed_time": 4, "initial_share": 0.5},
+        structure={"slots": 12, "industries": 3},
+        design=fa.grid(initial_trust=[0.5, 0.8], entry_rate=[0.0, 0.3]),
+        replicates=8,
+        horizon=12,
+        seed=5,
+        keep=keep,
+    )
+
+
+@pytest.fixture
+def _alliances() -> None:
+    kept = {"every": 1.0, "replicates": 6}
+    tipping(members=True, replicates=True, trajectories=kept).run(store="m.zarr")
+
+
+@pytest.mark.usefixtures("_alliances")
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], ["probability of collapse", "mean trust"]),
+        (["--kind", "map"], ["probability of collapse", "mean trust"]),
+        (["--kind", "trajectories"], ["membership", "trust", "2 forced exits (month 4)"]),
+        (["--kind", "trajectories", "--at", "entry_rate=0"], ["initial trust 0.5", "collapsed: "]),
+        (["--kind", "trajectories", "--output", "synergy"], ["synergy", "time [month]"]),
+        (["--kind", "survival", "--by", "centrality"], ["share of members still in"]),
+        (["--kind", "survival", "--by", "industry", "--at", "entry_rate=0.3"], ["industry 2"]),
+        (["--kind", "sizes"], ["share of alliances"]),
+    ],
+)
+def test_multiparty__kinds(arguments: list[str], expected: list[str]) -> None:
+    assert done("plot", "m.zarr", *arguments, "--to", "a.svg") == "picture: a.svg\n"
+    text = Path("a.svg").read_text()
+    for words in expected:
+        assert words in text
+
+
+@pytest.mark.usefixtures("_alliances")
+def test_multiparty__events_begin_with_the_entry() -> None:
+    done("export", "m.zarr", "--events", "--to", "e.parquet")
+    table, ds = pd.read_parquet("e.parquet"), fa.open("m.zarr")
+    assert "peer_pressure" not in table
+    first = table.groupby(["alliance", "member"])["time"].min()
+    entries = ds["entry_time"].values.reshape(-1, 12)
+    late = entries[np.isfinite(entries) & (entries < 12)]
+    np.testing.assert_array_equal(np.sort(first), np.sort(late))
+    assert (late > 0).any()
+    assert table["exited"].sum() == ds["exit_time"].notnull().sum()
+
+
+def test_trajectories__that_were_not_kept_are_asked_for() -> None:
+    study(replicates=True).run(store=STORE)
+    message = refused("plot", STORE, "--kind", "trajectories")
+    assert message.startswith("the dataset has no trajectories (X_path)")
+    assert message.endswith("or keep trajectories in the study")
+
+
+MEMBERS = (
+    *("simulate", "multiparty", "--members", "--seed", "3", "--horizon", "20"),
+    *("--set", "structure.slots=10", "structure.industries=2", "parameters.initial_trust=0.7"),
+)
+
+
+def test_members__of_one_alliance_are_drawn() -> None:
+    out = done(*MEMBERS, "--plot", "a.svg")
+    assert "picture: a.svg" in out
+    assert "exit_time" not in out  # the table is of the alliance
+    text = Path("a.svg").read_text()
+    for words in ("trust of each member", "centrality of the member", "membership"):
+        assert words in text
+
+
+def test_members__of_a_replicate_of_a_study_that_kept_none() -> None:
+    tipping().run(store="m.zarr")
+    point = ("--point", "initial_trust=0.8,entry_rate=0.3", "--replicate", "5")
+    out = done("replay", "m.zarr", *point, "--members", "--plot", "a.svg")
+    assert done("replay", "m.zarr", *point) in out
+    text = Path("a.svg").read_text()
+    assert "trust of each member" in text
+    assert "multiparty, replicate 5, seed 5" in text
+    assert "at initial trust 0.8, entry rate 0.3" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([*MEMBERS], "--members draws the members of an alliance; give --plot too"),
+        (
+            [*MEMBERS, "--plot", "a.svg", "--replicates", "3"],
+            "--members draws the members of one alliance, not of 3 replicates",
+        ),
+        (
+            ["simulate", "exit_cascade", "--members", "--plot", "a.svg"],
+            "--members: exit_cascade records no states of members; multiparty does",
+        ),
+        (
+            ["simulate", "dyad", "--members", "--plot", "a.svg"],
+            "--members: dyad records no states of members; multiparty does",
+        ),
+    ],
+)
+def test_members__wrong_arguments(arguments: list[str], expected: str) -> None:
+    assert refused(*arguments) == expected

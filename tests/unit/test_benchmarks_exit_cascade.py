@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from pathlib import Path
 from types import ModuleType
@@ -13,23 +12,21 @@ import pytest
 from benchmarks import exit_cascade, watts
 from benchmarks.baselines import exit_cascade_ndlib, exit_cascade_networkx
 from fastalliance.bench import exit_cascade_numba, exit_cascade_numpy
-from fastalliance.bench.exit_cascade import BUILT_IN, Contender, Setting, compare
+from fastalliance.bench.exit_cascade import BUILT_IN, Setting, compare
 from fastalliance.bench.exit_cascade_draws import Draws
+from fastalliance.bench.populations import Contender
 from fastalliance.bench.timing import Comparison, Timing
 from fastalliance.library.exit_cascade import OUTPUTS, PARAMETERS
-from tests.chance import LIMIT, SEED, z_of_difference
+from tests.chance import LIMIT, SEED
 from tests.oracle import exit_cascade as twin
 from tests.oracle import philox
 from tests.oracle.cascade_cases import Alliance, random_alliance, random_parameters
+from tests.unit.benchmark_checks import agree, check_results, name_of
 
 KERNEL, *BASELINES = BUILT_IN
 DRAWN = [exit_cascade_numba, exit_cascade_numpy]
 ON_NETWORKS = [exit_cascade_ndlib, exit_cascade_networkx]
 NEAREST = 1e-11  # to a decision, at which roundings that differ could decide differently
-
-
-def name_of(module: ModuleType) -> str:
-    return module.__name__.rpartition("_")[2]
 
 
 def drawn_by_the_twin(parameters: dict, alliance: Alliance, replicates: int) -> Draws:
@@ -122,11 +119,6 @@ def test_contenders_with_their_own_draws__agree_in_distribution(
     assert agree(own[1] ** 2, kernel[1] ** 2)  # the spread of exit_share
 
 
-def agree(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether the means of two samples are equal within chance, or all values equal."""
-    return np.ptp([*a, *b]) == 0.0 or abs(z_of_difference(a, b)) < LIMIT
-
-
 @pytest.mark.parametrize("contender", BASELINES, ids=lambda contender: contender.name)
 def test_contenders_at_the_defaults__give_the_page_s_exit_share(contender: Contender) -> None:
     outputs = Setting("defaults", seed=SEED).run(contender.run, 4000)[:, 0]
@@ -203,15 +195,6 @@ def test_compare__counts_member_steps_alike() -> None:
     (comparison,) = compare(settings=[setting], rounds=1, tiny=True)
     assert {timing.work for timing in comparison.timings} == {2 * 10 * 4}
     assert comparison.unit == "member-steps"
-
-
-def check_results(directory: Path, name: str, n_tables: int) -> list[str]:
-    tables = json.loads((directory / f"{name}.json").read_text())["tables"]
-    assert len(tables) == n_tables
-    timings = [timing for table in tables for timing in table["timings"]]
-    assert min(timing["median_rate"] for timing in timings) > 0.0
-    assert (directory / f"{name}.md").read_text().count("## ") == n_tables
-    return [timing["name"] for timing in timings]
 
 
 def test_exit_cascade_benchmark__runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ import xarray as xr
 import fastalliance as fa
 from fastalliance.analysis.events import EventTable
 from fastalliance.export import check_target, export
+from tests.unit import alliances
 from tests.unit.cascades import cascades
 
 COLUMNS = [
@@ -361,3 +362,61 @@ def test_ties__of_a_network_without_any() -> None:
     rows = table(ds)
     assert len(rows) > 0
     assert (rows["tie_exits"] == 0.0).all()
+
+
+# The members of `multiparty` leave by thresholds that are all the same, and by force: the twin
+# tells which, so that the pressure in the table is that of the model.
+ALIKE = {
+    **{"payoff_weight": 0.0, "base_hazard": 0.0, "threshold_sd": 0.0, "threshold_mean": 0.3},
+    **{"initial_share": 0.75, "seed_exits": 3.0, "seed_time": 4.0, "uncertainty": 1.4},
+}
+
+
+def test_multiparty__peers_explain_every_exit_that_was_not_forced() -> None:
+    rules = {"seed_rule": [-1.0, 1.0]}
+    ds = alliances.study(rules, parameters=ALIKE, slots=24, industries=4, replicates=8)
+    found = table(ds)
+    names = [*COLUMNS[:9], "capability", *COLUMNS[9:12], "peer_pressure"]
+    names[1:1] = ["seed_rule"]
+    assert list(found.columns) == names
+    forced = (found["time"] == 4.0) & (found["exited"] == 1)
+    reached = found["peer_pressure"] >= 0.3 - 1e-9
+    np.testing.assert_array_equal((found["exited"] == 1) & ~forced, reached & ~forced)
+    assert forced.sum() >= 3 * 16
+    assert 40 < (reached & ~forced).sum() < len(found) - 200
+    initial = ds["entry_time"].notnull().sum(["replicate", "member"])
+    assert found.groupby("seed_rule")["member"].nunique().to_list() == [18, 18]
+    assert (found["period"] == 0).sum() == initial.sum() == 18 * 16
+    for name in ("centrality", "capability"):
+        values = ds[name].values.reshape(-1, 24)
+        np.testing.assert_array_equal(found[name], values[found["alliance"], found["member"]])
+
+
+def test_multiparty__rows_begin_at_the_entry_and_tell_nothing_that_refilled_slots_hide() -> None:
+    rates = {"entry_rate": [0.0, 0.6]}
+    ds = alliances.study(rates, parameters={"initial_share": 0.5}, replicates=5, seed=3)
+    found = table(ds)
+    assert list(found.columns) == ["alliance", "entry_rate", *COLUMNS[1:9], "capability"]
+    first = found.groupby(["alliance", "member"])["time"].min()
+    entries = ds["entry_time"].values.reshape(-1, 12)
+    exits = ds["exit_time"].values.reshape(-1, 12)
+    late = 0
+    for (alliance, member), time in first.items():
+        assert time == entries[alliance, member]
+        late += time > 0
+    assert late > 5
+    lasts = np.where(np.isfinite(exits), exits, 20.0) - entries
+    assert len(found) == np.nansum(lasts) / 0.5
+    assert found["exited"].sum() == np.isfinite(exits).sum() > 0
+    closed = table(ds.sel(entry_rate=0.0))
+    assert "peer_pressure" in closed
+    pd.testing.assert_frame_equal(table(ds, max_rows=7), found)
+
+
+def test_multiparty__without_exits_nobody_feels_pressure() -> None:
+    ds = alliances.simulated(
+        parameters={"base_hazard": 0.0, "threshold_mean": math.inf}, replicates=2, horizon=3.0
+    )
+    found = table(ds)
+    assert len(found) == 2 * 12 * 6
+    assert (found[["exited", "peer_pressure", "alliance_exits"]] == 0).all(axis=None)
