@@ -90,8 +90,9 @@ def _size(study: Study) -> list[tuple[str, str]]:
 def _members(study: Study) -> str:
     if study.model.population is None:
         return ""
-    most = "up to " if "members" in study.coordinates else ""
-    return f" of {most}{study.most_members:,} members"
+    size = study.model.population.size
+    most = "up to " if size in study.coordinates else ""
+    return f" of {most}{study.most_members:,} {size}"
 
 
 def _speed(watch: Watch, threads: int, unit: str) -> list[tuple[str, str]]:

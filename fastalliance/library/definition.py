@@ -68,7 +68,7 @@ def check_definition(model: Model) -> None:
     for caution in model.cautions:
         _check_arity(where, "holds of a caution", caution.holds, ("p", "dt"))
     for requirement in model.requirements:
-        _check_arity(where, "holds of a requirement", requirement.holds, ("p", "dt"))
+        _check_arity(where, "holds of a requirement", requirement.holds, ("p", "dt", "horizon"))
     if model.population is not None:
         check_population(where, model, model.population)
     check_names(where, model)

@@ -220,8 +220,12 @@ MODEL = Model(
     output_variables=OUTPUTS,
     state_variables=OUTPUTS[:1],
     requirements=(
-        Requirement("industries must be <= members", lambda p, dt: p.industries <= p.members),
-        Requirement("seed_exits must be <= members", lambda p, dt: p.seed_exits <= p.members),
+        Requirement(
+            "industries must be <= members", lambda p, dt, horizon: p.industries <= p.members
+        ),
+        Requirement(
+            "seed_exits must be <= members", lambda p, dt, horizon: p.seed_exits <= p.members
+        ),
     ),
     cautions=(
         Caution(

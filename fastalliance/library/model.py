@@ -47,7 +47,8 @@ class Caution:
 class Requirement:
     """A condition that parameters and sizes must meet together.
 
-    ``holds(p, dt)`` is true where it is met; `text` names the rule, for the error otherwise.
+    ``holds(p, dt, horizon)`` is true where it is met; `text` names the rule, for the error
+    otherwise.
     """
 
     text: str
@@ -55,7 +56,7 @@ class Requirement:
 
     def __post_init__(self) -> None:
         if not isinstance(self.text, str) or not callable(self.holds):
-            raise ModelError("fa.Requirement takes a text and a function (p, dt)")
+            raise ModelError("fa.Requirement takes a text and a function (p, dt, horizon)")
 
 
 @declared

@@ -205,6 +205,7 @@ _SUMS = {
 }
 POPULATION = Population(
     size="slots",
+    rate=80e6,
     member=formulas.Member,
     industry=formulas.Industry,
     start=(
@@ -240,10 +241,6 @@ POPULATION = Population(
 )
 
 
-def _rates(p, dt):  # type: ignore[no-untyped-def]
-    return dt * max(p.trust_gain, p.trust_loss)
-
-
 MODEL = Model(
     name="multiparty",
     summary="trust, engagement and exits of members that feed back on each other in one alliance",
@@ -268,24 +265,35 @@ MODEL = Model(
     state_variables=tuple(o for o in OUTPUTS if o.name in ("membership", "trust", "synergy")),
     ratios=RATIOS,
     requirements=(
-        Requirement("industries must be <= slots", lambda p, dt: p.industries <= p.slots),
-        Requirement("seed_exits must be <= slots", lambda p, dt: p.seed_exits <= p.slots),
+        Requirement("industries must be <= slots", lambda p, dt, horizon: p.industries <= p.slots),
+        Requirement("seed_exits must be <= slots", lambda p, dt, horizon: p.seed_exits <= p.slots),
         Requirement(
-            "seed_industry must be < industries", lambda p, dt: p.seed_industry < p.industries
+            "seed_industry must be < industries",
+            lambda p, dt, horizon: p.seed_industry < p.industries,
         ),
         Requirement(
-            "dt * trust_gain and dt * trust_loss must be <= 1: verdicts on the others reverse",
-            lambda p, dt: _rates(p, dt) <= 1.0,
+            "seed_time must be <= horizon - dt where there are seed_exits",
+            lambda p, dt, horizon: p.seed_exits == 0.0 or p.seed_time <= horizon - dt,
         ),
-        Requirement(
-            "engagement_time , openness_time and benefit_time must be > dt",
-            lambda p, dt: min(p.engagement_time, p.openness_time, p.benefit_time) > dt,
+        *(
+            Requirement(
+                f"dt {rate} must be <= 1, or verdicts on the others reverse",
+                lambda p, dt, horizon, rate=rate: dt * getattr(p, rate) <= 1.0,
+            )
+            for rate in ("trust_gain", "trust_loss")
+        ),
+        *(
+            Requirement(
+                f"{time} must be > dt",
+                lambda p, dt, horizon, time=time: getattr(p, time) > dt,
+            )
+            for time in ("engagement_time", "openness_time", "benefit_time")
         ),
     ),
     cautions=(
         Caution(
             "dt * max(trust_gain, trust_loss) > 0.5: trust jumps to its evidence",
-            lambda p, dt: _rates(p, dt) > 0.5,
+            lambda p, dt: dt * max(p.trust_gain, p.trust_loss) > 0.5,
         ),
         Caution(UNPROMPTED, lambda p, dt: unprompted_share(p) > 0.01),
         Caution(

@@ -206,6 +206,8 @@ class Population:
     outputs : callable ``(m, p) -> tuple of float``
         As many values as `output_variables`: what is kept of a member on request.
     output_variables : sequence of Output
+    rate : float
+        Steps of members that a core makes in a second, about, for estimates of a study's time.
     paths : callable ``(m, p) -> tuple of float``, optional
         What trajectories record of a member on request, as many values as `path_variables`.
     path_variables : sequence of Output
@@ -221,6 +223,7 @@ class Population:
     outputs: Formula
     output_variables: Sequence[Output]
     size: str = "members"
+    rate: float = 200e6
     paths: Formula | None = None
     path_variables: Sequence[Output] = ()
     end: Sequence[Sweep | Select] = ()

@@ -198,7 +198,9 @@ def _call(
         ) from error
 
 
-def check_step(model: Model, dt: float, fixed: Mapping[str, float], varied: Varied) -> None:
+def check_step(
+    model: Model, dt: float, horizon: float, fixed: Mapping[str, float], varied: Varied
+) -> None:
     """Refuse what the model rules out, a dt beyond its fastest rate too; warn of its cautions.
 
     Parameters
@@ -219,9 +221,9 @@ def check_step(model: Model, dt: float, fixed: Mapping[str, float], varied: Vari
         for point, rate in _evaluate(model, model.fastest_rate, fixed, varied):
             _check_rate(model, dt, point, rate)
     for requirement in model.requirements:
-        for point, holds in _evaluate(model, requirement.holds, fixed, varied, dt):
+        for point, holds in _evaluate(model, requirement.holds, fixed, varied, dt, horizon):
             if not holds:
-                values = {**fixed, **point}
+                values = {**fixed, **point, "dt": dt, "horizon": horizon}
                 named = [name for name in requirement.text.split() if name in values]
                 got = ", ".join(f"{name} {values[name]:g}" for name in named)
                 raise ParameterError(f"{model.name}: {requirement.text}, got {got}")

@@ -110,7 +110,7 @@ def define(
         given.check(population_sizes(model, fixed, varied), partial(located, configuration))
     flags = {f"given_{name}": 1.0 for name in given.names}
     with located(configuration, "dt"):
-        checks.check_step(model, dt, {**fixed, **flags}, varied)
+        checks.check_step(model, dt, horizon, {**fixed, **flags}, varied)
     return Definition(
         model, horizon, dt, n_steps, record_steps, recorded, design, coordinates, fixed, given
     )
@@ -220,9 +220,10 @@ def _fixed(
     if model.population is not None:
         sizes = {size.name for size in model.structure}
         structure = {name: value for name, value in structure.items() if name in sizes}
-        if "members" not in structure and "members" not in coordinates:
+        size = model.population.size
+        if size not in structure and size not in coordinates:
             with located(configuration, "structure.network"):
-                structure |= {} if (members := given.members) is None else {"members": members}
+                structure |= {} if (members := given.members) is None else {size: members}
     sections = {"parameters": configuration.parameters, "structure": structure}
     resolve = {"parameters": model.resolve, "structure": model.resolve_structure}
     for section, values in sections.items():

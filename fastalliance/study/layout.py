@@ -14,7 +14,7 @@ from fastalliance.executors import thread_count
 from fastalliance.store import SCHEMA_VERSION, ArraySpec, Coordinate, Layout
 from fastalliance.store.provenance import environment
 from fastalliance.study import labels
-from fastalliance.study.plan import Plan
+from fastalliance.study.plan import RATE, Plan
 from fastalliance.study.summaries import describe
 
 if TYPE_CHECKING:
@@ -132,7 +132,8 @@ def member_coordinates(
     found: list[Coordinate] = []
     if named:
         found.append(labels.index_coordinate("member", members, "number of the member"))
-        if "members" in fixed and "industries" in fixed:
+        population = study.model.population
+        if population and population.size in fixed and "industries" in fixed:
             attrs = describe("industry", "1", "number of the member's industry")
             values = np.arange(members) * int(fixed["industries"]) // members
             found.append(Coordinate("industry", ("member",), values, attrs))
@@ -151,6 +152,7 @@ def attributes(study: Study, tiling: Tiling | None = None) -> dict[str, Any]:
         "summary": model.summary,
         "source": model.citation,
         "time_unit": model.time_unit,
+        **({"population": model.population.size} if model.population is not None else {}),
         "seed": study.seed,
         "replicates": study.replicates,
         "horizon": study.horizon,
@@ -191,8 +193,9 @@ def plan(study: Study, threads: int | None = None, tiling: Tiling | None = None)
     kept_bytes = 8 * sum(math.prod(spec.chunks) for spec in kept)
     tile_bytes = 2 * outputs_bytes + packed_bytes + kept_bytes  # twice: while it is reduced
     raw_bytes = packed_bytes * tiling.n_blocks  # of one box, while it is labelled
+    model = study.model
     return Plan(
-        model=study.model.name,
+        model=model.name,
         points=n_points,
         replicates=study.replicates,
         instances=n_points * study.replicates,
@@ -210,4 +213,5 @@ def plan(study: Study, threads: int | None = None, tiling: Tiling | None = None)
         + 3 * raw_bytes
         + 16 * math.prod(labels.slab_shape(tiling)) * per_point,
         threads=n_threads,
+        rate=RATE if model.population is None else model.population.rate,
     )

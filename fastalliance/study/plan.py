@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from fastalliance.store.files import size_text as size_text
 
-_MEMBER_RATE = 200e6  # member-steps per second and core of a population
-_RATE = 60e6  # instance-steps per second and core, a cautious figure for a model like the dyad
+RATE = 60e6  # instance-steps per second and core, a cautious figure for a model like the dyad
 
 
 @dataclass(frozen=True, repr=False)
@@ -32,8 +31,10 @@ class Plan:
         Members of the largest population; 1 where the model has none.
     work : int
         Instance-steps, or the steps of all members.
+    rate : float
+        Steps of `work` that a core makes in a second, about.
     seconds : float
-        Estimated time at 60 M instance-steps, or 200 M member-steps, per second and thread.
+        Estimated time, compilation left out.
     """
 
     model: str
@@ -50,6 +51,7 @@ class Plan:
     threads: int
     members: int
     work: int
+    rate: float = RATE
 
     @property
     def total_bytes(self) -> int:
@@ -59,8 +61,7 @@ class Plan:
     @property
     def seconds(self) -> float:
         """Estimated run time, compilation left out."""
-        rate = _RATE if self.members == 1 else _MEMBER_RATE
-        return self.work / (rate * self.threads)
+        return self.work / (self.rate * self.threads)
 
     def rows(self) -> list[tuple[str, str]]:
         """Return labels and values, as text."""

@@ -59,13 +59,15 @@ def simulate(
     record_every : float, optional
         Record the states at this interval, a multiple of dt that divides the horizon.
     members : bool
-        Whether the outputs of every member of a population are wanted too.
+        Whether the outputs of every member of a population are wanted too, and with
+        `record_every` the members' own states.
 
     Returns
     -------
     xarray.Dataset
         Outputs (replicate); with `record_every` the states X_path (replicate, time); with
-        `members` the members' outputs (replicate, member).
+        `members` the members' outputs (replicate, member), and with both members' states
+        member_X_path (replicate, member, time).
 
     Raises
     ------
@@ -160,7 +162,8 @@ def _run(
         record_steps = checks.record_interval(record_every, study.horizon, study.dt, "record_every")
     n_times = study.n_steps // record_steps + 1 if record_steps else 0
     n_values = len(model.output_variables) + len(model.recorded) * n_times
-    n_values += len(study.member_outputs) * study.most_members
+    tracks = study.member_paths if record_steps else ()
+    n_values += (len(study.member_outputs) + len(tracks) * n_times) * study.most_members
     n_bytes = 8 * n_replicates * n_values
     if n_bytes > _MAX_BYTES:
         raise ConfigError(
@@ -182,6 +185,7 @@ def _run(
         record_steps=record_steps,
         structures=study.given,
         keep_members=bool(study.member_outputs),
+        record_members=bool(tracks),
     )
     variables: dict[str, tuple[tuple[str, ...], Any, dict[str, Any]]] = {
         output.name: (("replicate",), values[0], labels.output_attrs(output, model.time_unit))
@@ -200,7 +204,11 @@ def _run(
             attrs = labels.output_attrs(output, model.time_unit)
             variables[output.name] = (("replicate", "member"), values[0], attrs)
         fixed = {**study.fixed, **_varied_at(study, point)}
-        coordinates += member_coordinates(study, fixed, int(fixed["members"]), named=True)
+        coordinates += member_coordinates(study, fixed, block.members.shape[3], named=True)
+    if block.member_paths is not None:
+        for state, path in zip(tracks, block.member_paths, strict=True):
+            attrs = labels.output_attrs(state, model.time_unit)
+            variables[f"{state.name}_path"] = (("replicate", "member", "time"), path[0], attrs)
     coordinates += _point_coordinates(study, point)
     attrs = {**attributes(study), "complete": True, "point": point}
     invalid = int(block.invalid.sum())

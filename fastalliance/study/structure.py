@@ -128,6 +128,11 @@ class GivenStructure:
         return (*found, *([NETWORK] if self.network is not None else []))
 
     @property
+    def _size(self) -> str:
+        """Name of the size that is the number of members."""
+        return self.model.structure[0].name
+
+    @property
     def _has_betweenness(self) -> bool:
         """Whether members' centralities are those in the network."""
         takes = any(entry.name == CENTRALITIES for entry in self.inputs)
@@ -175,12 +180,12 @@ class GivenStructure:
     def _check_length(self, name: str, array: Floats, sizes: list[Sizes]) -> None:
         if array.shape[1] == 1:
             return
-        if "members" in self.varied:
+        if self._size in self.varied:
             raise DesignError(
-                f"structure.{name} gives each member's value, so members cannot vary in the "
+                f"structure.{name} gives each member's value, so {self._size} cannot vary in the "
                 f"design; give one number for all, or leave {name} out"
             )
-        members = int(sizes[0]["members"])
+        members = int(sizes[0][self._size])
         if array.shape[1] != members:
             raise ConfigError(
                 f"structure.{name} must have one value a member, for {members:,} members; it has "
@@ -201,7 +206,7 @@ class GivenStructure:
 
     def _check_betweenness(self, sizes: list[Sizes]) -> None:
         """Refuse more members than exact betweenness takes before it is asked for, in a run."""
-        most = max(int(size["members"]) for size in sizes)
+        most = max(int(size[self._size]) for size in sizes)
         if self._has_betweenness and not self.approximate and most > MAX_EXACT_MEMBERS:
             raise ConfigError(
                 f"structure.centralities: exact betweenness takes at most {MAX_EXACT_MEMBERS:,} "
@@ -267,7 +272,7 @@ class GivenStructure:
         if self.network is not None and self._has_betweenness:
             values[CENTRALITIES] = self._betweenness(self.network.key(sizes))
         n_graphs = max((len(array) for array in values.values()), default=1)
-        inputs = np.zeros((len(self.inputs), n_graphs, int(sizes["members"])))
+        inputs = np.zeros((len(self.inputs), n_graphs, int(sizes[self._size])))
         for i, entry in enumerate(self.inputs):
             if entry.name in values:
                 inputs[i] = values[entry.name]
@@ -278,13 +283,13 @@ class GivenStructure:
         sizes = list(sizes)
         if not self.names:
             return 0
-        largest = max(sizes, key=lambda size: (size["members"], size.get(MEAN_DEGREE, 0.0)))
+        largest = max(sizes, key=lambda size: (size[self._size], size.get(MEAN_DEGREE, 0.0)))
         n_graphs = max((len(array) for array in self.arrays.values()), default=1)
         of_graphs = 0
         if self.network is not None:
             networks = self.network.at(self.network.key(largest))
             n_graphs, of_graphs = networks.n_graphs, n_bytes(networks)
-        of_one = of_graphs + 8 * (len(self.inputs) + 1) * n_graphs * int(largest["members"])
+        of_one = of_graphs + 8 * (len(self.inputs) + 1) * n_graphs * int(largest[self._size])
         return min(len(sizes) * of_one, max(of_one, 3 * _KEPT_BYTES))
 
     def describe(self, fixed: Sizes) -> dict[str, Any]:
@@ -320,11 +325,11 @@ class GivenStructure:
             yield from _tie_coordinates(self.network.at(key))
             if self._has_betweenness:
                 values[CENTRALITIES] = self._betweenness(key)
-        if "members" not in fixed:  # then each array is one number, which the configuration has
+        if self._size not in fixed:  # then each array is one number, which the configuration has
             return
         n_graphs = max((len(array) for array in values.values()), default=1)
         for name, array in values.items():
-            array = np.broadcast_to(array, (n_graphs, int(fixed["members"]))).copy()
+            array = np.broadcast_to(array, (n_graphs, int(fixed[self._size]))).copy()
             attrs = describe(f"given_{name}", "1", f"{name} that members have in every replicate")
             yield Coordinate(f"given_{name}", ("graph", "member"), array, attrs)
 

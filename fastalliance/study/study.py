@@ -190,8 +190,9 @@ class Study:
         """The largest number of members of any design point; 1 for a model without members."""
         if self.model.population is None:
             return 1
-        values = self.coordinates.get("members")
-        return int(self.fixed["members"] if values is None else values.max())
+        size = self.model.population.size
+        values = self.coordinates.get(size)
+        return int(self.fixed[size] if values is None else values.max())
 
     @property
     def unit(self) -> str:
@@ -200,9 +201,10 @@ class Study:
 
     def work(self, first: int, count: int) -> int:
         """Return the steps of one replicate of each of these points, of all members."""
-        if "members" not in self.coordinates:
+        population = self.model.population
+        if population is None or population.size not in self.coordinates:
             return count * self.n_steps * self.most_members
-        column = [parameter.name for parameter in self.model.inputs].index("members")
+        column = [parameter.name for parameter in self.model.inputs].index(population.size)
         return self.n_steps * int(self.points(first, count)[:, column].sum())
 
     @property
@@ -216,6 +218,13 @@ class Study:
         if not self.configuration.keep.members or self.model.population is None:
             return ()
         return tuple(self.model.population.output_variables)
+
+    @property
+    def member_paths(self) -> tuple[Output, ...]:
+        """States that simulations record of every member; none unless ``keep.members``."""
+        if not self.configuration.keep.members or self.model.population is None:
+            return ()
+        return tuple(self.model.population.path_variables)
 
     @property
     def quantiles(self) -> tuple[float, ...]:
