@@ -52,13 +52,16 @@ FORMULAS = mutations_of(
 
 DRIVER = [
     *mutations_of(
-        "engine/render_population.py",
+        "engine/render_sweep.py",
         (
             "industries-overlap",
             "low_member = (g * n_members + n_industries - 1) // n_industries",
             "low_member = g * n_members // n_industries",
             (f"{OWN}test_driver__against",),
         ),
+    ),
+    *mutations_of(
+        "engine/render_population.py",
         (
             "neighbours-told-twice-are-visited-twice",
             "1 if is_open & (marked[j] != stamp) else 0",

@@ -44,6 +44,16 @@ KERNELS = [
     ),
 ]
 
+TRUST = mutations_of(
+    "library/trust_formulas.py",
+    (
+        "gain-and-loss-swapped",
+        "p.gain_step if gap > 0.0 else p.loss_step",
+        "p.loss_step if gap > 0.0 else p.gain_step",
+        (f"{TWIN}test_defaults", "exact/test_dyad_facts.py::test_f1_f2_f3"),
+    ),
+)
+
 DYAD = mutations_of(
     "library/dyad_formulas.py",
     (
@@ -118,12 +128,6 @@ DYAD = mutations_of(
         "t < p.building_duration",
         "t <= p.building_duration",
         (f"{TWIN}test_building__duration",),
-    ),
-    (
-        "gain-and-loss-swapped",
-        "p.gain_step if gap_a > 0.0 else p.loss_step",
-        "p.loss_step if gap_a > 0.0 else p.gain_step",
-        (f"{TWIN}test_defaults", "exact/test_dyad_facts.py::test_f1_f2_f3"),
     ),
     (
         "incidents-linear-in-dt",
@@ -203,4 +207,4 @@ ENGINE = [
     ),
 ]
 
-MUTATIONS = [*KERNELS, *DYAD, *ENGINE]
+MUTATIONS = [*KERNELS, *TRUST, *DYAD, *ENGINE]

@@ -14,9 +14,10 @@ the model says so, and populations whose block of eight would not fit into memor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 
-from fastalliance.engine.render_calls import Calls, PopulationFields, StageFields
+from fastalliance.engine.render_calls import Calls, PopulationFields
+from fastalliance.engine.render_sweep import Sweeps, indented
 from fastalliance.library.population import Select, Sweep
 
 LANES = 8
@@ -59,6 +60,7 @@ class _Driver:
         self.fields = fields
         self.population = fields.population
         self.call = Calls(fields)
+        self.sweeps = Sweeps(fields, self.call)
         self.member_fields = self.call.member_fields
         self.industry_fields = self.call.industry_fields
 
@@ -77,7 +79,7 @@ class _Driver:
             industry_size=n_own * fields.lanes,
         )
         lines = [f"{name} = stack_floats({fields.lanes})" for name in self._stack_names()]
-        return head + "\n".join([*_indented([*lines, *body], 1), ""])
+        return head + "\n".join([*indented([*lines, *body], 1), ""])
 
     def _stack_names(self) -> Iterator[str]:
         """Names of the arrays of a block's constants, state, one industry, and sums."""
@@ -102,18 +104,18 @@ class _Driver:
         yield "n_instances = points.shape[0] * n_replicates"
         yield f"for low in range(0, n_instances, {self.fields.lanes}):"
         yield f"    n_lanes = min({self.fields.lanes}, n_instances - low)"
-        yield from _indented(self._instances(), 1)
+        yield from indented(self._instances(), 1)
         yield "    for k in range(-1, n_steps):"
         yield "        t = k * dt"
         yield "        if k < 0:"
         for stage in self.population.start:
-            yield from _indented(self._stage(stage), 3)
-        yield from _indented(self._notice("n_members", "i = v"), 3)
+            yield from indented(self._stage(stage), 3)
+        yield from indented(self._notice("n_members", "i = v"), 3)
         yield "        else:"
-        yield from _indented(self._step(), 3)
-        yield from _indented(self._check(), 2)
-        yield from _indented(self._observe(), 2)
-        yield from _indented(self._results(), 1)
+        yield from indented(self._step(), 3)
+        yield from indented(self._check(), 2)
+        yield from indented(self._observe(), 2)
+        yield from indented(self._results(), 1)
 
     def _observe(self) -> Iterator[str]:
         """After a step: stages of the end where a record or the horizon is due, and the record."""
@@ -130,9 +132,9 @@ class _Driver:
         yield "    k = n_steps if last else k + 1"
         yield "    t = k * dt"
         for stage in self.population.end:
-            yield from _indented(self._stage(stage), 1)
+            yield from indented(self._stage(stage), 1)
         yield "    if due:"
-        yield from _indented(self._record(), 2)
+        yield from indented(self._record(), 2)
         yield "    if last:"
         yield "        break"
 
@@ -189,152 +191,21 @@ class _Driver:
         everyone = [line for stage in stages for line in self._stage(stage)]
         ties = self.population.ties
         only = stages[0] if len(stages) == 1 else None
-        visits = isinstance(only, Sweep) and only.draw is None and only.arrival is None
-        if not (self.fields.has_network and ties is not None and visits):
+        visits = ties is not None and self.fields.has_network
+        if not (isinstance(only, Sweep) and visits) or only.draw or only.arrival:
             yield from everyone
             yield from self._notice("n_members", "i = v")
             return
         yield "lane = 0"
         yield f"if k > 0 and {self.call('local', 'p')}:"
-        yield from _indented(self._visit(only), 1)
-        yield from _indented(self._notice("n_visited", "i = visited[v]"), 1)
+        yield from indented(self.sweeps.visit(only), 1)
+        yield from indented(self._notice("n_visited", "i = visited[v]"), 1)
         yield "else:"
-        yield from _indented(everyone, 1)
-        yield from _indented(self._notice("n_members", "i = v"), 1)
+        yield from indented(everyone, 1)
+        yield from indented(self._notice("n_members", "i = v"), 1)
 
     def _stage(self, stage: Sweep | Select) -> Iterator[str]:
-        return self._sweep(stage) if isinstance(stage, Sweep) else self._select(stage)
-
-    def _sweep(self, stage: Sweep) -> Iterator[str]:
-        """A sweep, skipped where its `when` says no in all lanes."""
-        if stage.when is None:
-            yield from self._all_members(stage)
-            return
-        yield "n_touched = 0"
-        yield f"for lane in range({self.fields.lanes}):"
-        yield f"    n_touched += 1 if {self.call(f'{stage.name}_when', 's', 'p', 'at')} else 0"
-        yield "if n_touched > 0:"
-        yield from _indented(self._all_members(stage), 1)
-
-    def _all_members(self, stage: Sweep) -> Iterator[str]:
-        found = self.fields.stages[stage.name]
-        lanes = f"for lane in range({self.fields.lanes}):"
-        if found.sums:
-            yield lanes
-            yield from (f"    whole_{i}[lane] = 0.0" for i in range(len(found.sums)))
-        if stage.member is not None or stage.sums is not None:
-            own = self.call.sums_read(f"{stage.name}_industry") if stage.industry else []
-            yield "for g in range(n_industries):"
-            yield from _indented(self._members_of_industry(), 1)
-            if own:
-                yield f"    {lanes}"
-                yield from (f"        part_{i}[lane] = 0.0" for i in own)
-            yield "    for i in range(low_member, high_member):"
-            yield from _indented(self._member(stage, found, own), 2)
-            if stage.industry is not None:
-                name = f"{stage.name}_industry"
-                arguments = ("g", "sums", "s", "p", "at")
-                yield f"    {lanes}"
-                yield f"        c = {self.call(name, *arguments, industry='g', sums='part')}"
-                yield from (
-                    f"        industries[g, {self.industry_fields.index(name)}, lane] = c[{i}]"
-                    for i, name in enumerate(found.industry)
-                )
-        yield from self._alliance(stage, found)
-
-    def _visit(self, stage: Sweep) -> Iterator[str]:
-        """A sweep over the members that noticed something; industries stay as they are."""
-        found = self.fields.stages[stage.name]
-        yield from (f"whole_{i}[0] = 0.0" for i in range(len(found.sums)))
-        yield "g = 0  # of no consequence: members are local"
-        yield from self._load_own("")
-        yield "for v in range(n_visited):"
-        yield "    i = visited[v]"
-        yield from _indented(self._change(stage, found, []), 1)
-        yield from self._alliance(stage, found)
-
-    def _member(self, stage: Sweep, found: StageFields, own: list[int]) -> Iterator[str]:
-        """The visit of one member in all lanes: draws, change, arrivals, sums."""
-        lanes = f"for lane in range({self.fields.lanes}):"
-        if stage.draw is not None:
-            yield from self._draw(stage, found)
-        arrival = stage.arrival
-        if arrival is None or self.fields.literals.get(arrival.switch) == "0.0":
-            yield lanes
-            yield from _indented(self._change(stage, found, own), 1)
-            return
-        where = self._of_member(f"{stage.name}_where", self._source(stage))
-        yield "n_arriving = 0"
-        yield lanes
-        yield f"    arriving[lane] = 1.0 if {where} else 0.0"
-        yield "    n_arriving += 1 if arriving[lane] > 0.0 else 0"
-        if stage.member is not None:
-            yield lanes
-            yield from _indented(self._set(stage, "member", found.member), 1)
-        yield "if n_arriving > 0:"
-        yield f"    {lanes}"
-        yield "        if arriving[lane] > 0.0:"
-        yield from _indented(self._set(stage, "arrival", found.arrival), 3)
-        if stage.sums is not None:
-            yield lanes
-            yield from _indented(self._add(stage, found, own, {}), 1)
-
-    def _draw(self, stage: Sweep, found: StageFields) -> Iterator[str]:
-        """Random numbers of a member: drawn for two, at the first of them.
-
-        A loop over eight draws LLVM would unroll before it could vectorise it.
-        """
-        n_drawn = len(found.draw)
-        yield "if i & 1 == 0:"
-        yield "    for lane in range(n_draws):"
-        draw = self.call(f"{stage.name}_draw", "p", "stream", "at", member="i >> 1")
-        yield f"        first, second = {draw}"
-        yield from (f"        drawn_{i}[lane] = first[{i}]" for i in range(n_drawn))
-        yield from (f"        second_{i}[lane] = second[{i}]" for i in range(n_drawn))
-        yield "else:"
-        yield f"    for lane in range({self.fields.lanes}):"
-        yield from (f"        drawn_{i}[lane] = second_{i}[lane]" for i in range(n_drawn))
-
-    def _source(self, stage: Sweep) -> str:
-        """The argument that random numbers come from."""
-        return "stream" if stage.draw is None else "random"
-
-    def _of_member(self, name: str, source: str) -> str:
-        return self.call(name, "m", "g", "s", "p", source, "at", member="i", industry="g")
-
-    def _set(self, stage: Sweep, part: str, fields: tuple[str, ...]) -> Iterator[str]:
-        source = self._source(stage) if part == "member" else "stream"
-        yield f"c = {self._of_member(f'{stage.name}_{part}', source)}"
-        for i, name in enumerate(fields):
-            if name not in self.call.absent:
-                yield f"{self.call.field(name)} = c[{i}]"
-
-    def _change(self, stage: Sweep, found: StageFields, own: list[int]) -> Iterator[str]:
-        changed: dict[str, str] = {}
-        if stage.member is not None:
-            yield from self._set(stage, "member", found.member)
-            changed = {name: f"c[{i}]" for i, name in enumerate(found.member)}
-        if stage.sums is not None:
-            yield from self._add(stage, found, own, changed)
-
-    def _add(
-        self, stage: Sweep, found: StageFields, own: list[int], changed: Mapping[str, str]
-    ) -> Iterator[str]:
-        """Add a member to the sums of the alliance, and to those of its industry in `own`."""
-        arguments = ("m", "g", "s", "p", "at")
-        name = f"{stage.name}_sums"
-        yield f"a = {self.call(name, *arguments, member='i', industry='g', changed=changed)}"
-        for i in range(len(found.sums)):
-            if i in own:
-                yield f"part_{i}[lane] += a[{i}]"
-            yield f"whole_{i}[lane] += a[{i}]"
-
-    def _alliance(self, stage: Sweep, found: StageFields) -> Iterator[str]:
-        if stage.alliance is None:
-            return
-        yield f"for lane in range({self.fields.lanes}):"
-        yield f"    c = {self.call(f'{stage.name}_alliance', 's', 'sums', 'p', 'at')}"
-        yield from (f"    s_{name}[lane] = c[{i}]" for i, name in enumerate(found.alliance))
+        return self.sweeps.sweep(stage) if isinstance(stage, Sweep) else self._select(stage)
 
     def _select(self, stage: Select) -> Iterator[str]:
         yield from (
@@ -345,7 +216,7 @@ class _Driver:
             "if n_wanted > 0:",
             "    for g in range(n_industries):",
         )
-        yield from _indented(self._members_of_industry(), 2)
+        yield from indented(self.sweeps.members_of_industry(), 2)
         yield "        for i in range(low_member, high_member):"
         yield f"            for lane in range({self.fields.lanes}):"
         arguments = ("m", "g", "s", "p", "at")
@@ -414,17 +285,3 @@ class _Driver:
         for i in range(len(self.population.output_variables)):
             value = f"np.nan if bad else own_values[{i}]"
             yield f"            kept[{i}, point, replicate, i] = {value}"
-
-    def _members_of_industry(self) -> Iterator[str]:
-        yield "low_member = (g * n_members + n_industries - 1) // n_industries"
-        yield "high_member = ((g + 1) * n_members + n_industries - 1) // n_industries"
-        yield f"for lane in range({self.fields.lanes}):"
-        yield from self._load_own("    ")
-
-    def _load_own(self, indent: str) -> Iterator[str]:
-        for i, name in enumerate(self.industry_fields):
-            yield f"{indent}g_{name}[lane] = industries[g, {i}, lane]"
-
-
-def _indented(lines: Iterable[str], levels: int) -> Iterator[str]:
-    return (f"{'    ' * levels}{line}" for line in lines)

@@ -4,14 +4,17 @@ A formalisation, coupled by us, of two processes that the literature treats apar
 exits (R. Gerges-Yammine and A. L. J. Ter Wal), and exits destroy the trust on which contributions
 rest (F. Kapmeier and J. Struben), with the group's accounting of B. Gomes-Casseres. The functional
 forms are ours but for that accounting. Its page is `docs/models/multiparty.md`, its formulas are in
-`multiparty_formulas.py`.
+`multiparty_firms.py` and `multiparty_formulas.py`.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
+from fastalliance.library import multiparty_firms as firms
 from fastalliance.library import multiparty_formulas as formulas
+from fastalliance.library import multiparty_records as records
 from fastalliance.library.exit_formulas import UNPROMPTED, unprompted_share
 from fastalliance.library.model import Caution, Model, Requirement
 from fastalliance.library.population import Arrival, Population, Select, Sweep
@@ -198,7 +201,7 @@ MEMBER_PATHS = tuple(
     )
 )
 
-_SUMS = {
+_SUMS: dict[str, Any] = {
     "sums": formulas.totals,
     "industry": formulas.industry_totals,
     "alliance": formulas.alliance_totals,
@@ -206,14 +209,14 @@ _SUMS = {
 POPULATION = Population(
     size="slots",
     rate=80e6,
-    member=formulas.Member,
-    industry=formulas.Industry,
+    member=records.Member,
+    industry=records.Industry,
     start=(
-        Sweep(name="birth", member=formulas.found, **_SUMS),
-        Sweep(name="keys", when=formulas.seeds_come, member=formulas.seed_key),
+        Sweep(name="birth", member=firms.found, **_SUMS),
+        Sweep(name="keys", when=firms.seeds_come, member=firms.seed_key),
     ),
     step=(
-        Select(name="seeds", score=formulas.seed_score, count=formulas.seed_count, field="seeded"),
+        Select(name="seeds", score=firms.seed_score, count=firms.seed_count, field="seeded"),
         Sweep(
             name="decision",
             draw=formulas.noise,
@@ -227,9 +230,7 @@ POPULATION = Population(
             name="move",
             draw=formulas.uniform_of_entry,
             member=formulas.move,
-            arrival=Arrival(
-                where=formulas.enters, member=formulas.enter, switch="entry_hazard"
-            ),
+            arrival=Arrival(where=firms.enters, member=firms.enter, switch="entry_hazard"),
             **_SUMS,
         ),
     ),
@@ -255,9 +256,9 @@ MODEL = Model(
     dt=0.25,
     parameters=(*TRUST, *GROUP, *EXITS),
     structure=STRUCTURE,
-    state=formulas.State,
-    prepare=formulas.prepare,
-    init=formulas.init,
+    state=records.State,
+    prepare=firms.prepare,
+    init=firms.init,
     population=POPULATION,
     finished=formulas.finished,
     outputs=formulas.outputs,

@@ -134,12 +134,11 @@ def _spells(ds: xr.Dataset, path: str) -> Iterator[_Spell]:
     """Yield the spells of all slots: the first firm's, and those of later ones."""
     time = as_array(ds[TIME])
     values = as_array(ds[path].transpose(MEMBER, TIME))
-    names = ("entry_time", "exit_time", "centrality")
     nothing = np.full(len(values), np.nan)
-    entries, exits, centralities = (as_array(ds[n]) if n in ds else nothing for n in names)
-    for slot, entry, left, centrality in zip(values, entries, exits, centralities, strict=True):
+    of_first = (as_array(ds[n]) if n in ds else nothing for n in ("exit_time", "centrality"))
+    for slot, left, centrality in zip(values, *of_first, strict=True):
         there = np.isfinite(slot)
-        first = there & ~(time < entry - 1e-9) & ~(time >= left - 1e-9)
+        first = there & ~(time >= left - 1e-9)
         for run in _runs(first):
             yield _Spell(time[run], slot[run], centrality, bool(np.isfinite(left)))
         for run in _runs(there & ~first):
