@@ -52,6 +52,13 @@ def population_fields(
 ) -> PopulationFields:
     """Return the names that the driver of a population model spells out."""
     population = _population(model)
+    for stage in population.stages:
+        arrival = stage.arrival if isinstance(stage, Sweep) else None
+        if arrival is not None and arrival.switch not in constants:
+            raise ModelError(
+                f"model {model.name}: arrival of {stage.name} names the unknown constant "
+                f"{arrival.switch!r}{suggestion(arrival.switch, constants)}"
+            )
     flags = {name: literals.get(name, "0.0") for name in population.flags}
     return PopulationFields(
         population=population,

@@ -165,15 +165,20 @@ class _Driver:
         yield f"    for lane in range({fields.lanes}):"
         for i in range(len(self.industry_fields)):
             yield f"        industries[g, {i}, lane] = 0.0"
-        yield "for i in range(n_members):"
-        yield f"    for lane in range({fields.lanes}):"
-        yield from (f"        {self.call.field(name)} = 0.0" for name in self._read_unset())
+        if first := list(self._first_values()):
+            yield "for i in range(n_members):"
+            yield f"    for lane in range({fields.lanes}):"
+            yield from indented(first, 2)
+
+    def _first_values(self) -> Iterator[str]:
+        """What members have before the first stage."""
+        yield from (f"{self.call.field(name)} = 0.0" for name in self._read_unset())
         for j, entry in enumerate(self.population.inputs):
-            if fields.literals[f"given_{entry.name}"] == "1.0":
-                yield f"        {self.call.field(entry.field)} = inputs[{j}, given_row, i]"
-        if fields.has_network and self.population.ties is not None:
-            yield "        ends = first_neighbours[graph, i + 1] - first_neighbours[graph, i]"
-            yield f"        {self.call.field(self.population.ties.degree)} = ends"
+            if self.fields.literals[f"given_{entry.name}"] == "1.0":
+                yield f"{self.call.field(entry.field)} = inputs[{j}, given_row, i]"
+        if self.fields.has_network and self.population.ties is not None:
+            yield "ends = first_neighbours[graph, i + 1] - first_neighbours[graph, i]"
+            yield f"{self.call.field(self.population.ties.degree)} = ends"
 
     def _read_unset(self) -> list[str]:
         """Members' fields that may be read before the first stage has set them."""
