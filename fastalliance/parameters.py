@@ -42,6 +42,8 @@ class Parameter:
         Names and codes of a choice, or names of some values of a real parameter.
     allow_infinite : bool
         Whether plus infinity is a meaningful value (a halflife, a threshold).
+    label : str
+        What pictures call it, where the name in words says too little.
 
     Raises
     ------
@@ -64,12 +66,13 @@ class Parameter:
     kind: ParameterKind = "real"
     choices: Mapping[str, float] | None = None
     allow_infinite: bool = False
+    label: str = ""
 
     def __post_init__(self) -> None:
         if not is_name(self.name):
             raise ModelError(f"parameter name {self.name!r} must be a Python identifier")
         where = f"parameter {self.name}"
-        for field in ("unit", "description"):
+        for field in ("unit", "description", "label"):
             if not isinstance(getattr(self, field), str):
                 raise ModelError(f"{where}: {field} must be text, got {getattr(self, field)!r}")
         if self.kind not in ("real", "integer", "choice"):
@@ -110,7 +113,7 @@ class Parameter:
     @property
     def long_name(self) -> str:
         """The name in words, for labels."""
-        return self.name.replace("_", " ")
+        return self.label or self.name.replace("_", " ")
 
     @property
     def bounds(self) -> str:

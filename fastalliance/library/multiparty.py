@@ -94,6 +94,7 @@ EXITS = (
         upper=MAX_SLOTS,
         kind="integer",
         description="members that are forced to leave at seed_time",
+        label="forced exits",
     ),
     Parameter(
         "seed_rule",
@@ -102,6 +103,7 @@ EXITS = (
         upper=1.0,
         choices={"peripheral": -1.0, "random": 0.0, "central": 1.0},
         description="which members those are, from the most peripheral to the most central",
+        label="who is forced to leave",
     ),
     Parameter(
         "seed_industry",
@@ -110,8 +112,16 @@ EXITS = (
         upper=MAX_INDUSTRIES - 1,
         kind="integer",
         description="industry of those members; -1: any",
+        label="industry of the forced exits",
     ),
-    Parameter("seed_time", 12.0, lower=0.0, unit="month", description="when they leave"),
+    Parameter(
+        "seed_time",
+        12.0,
+        lower=0.0,
+        unit="month",
+        description="when they leave",
+        label="time of the forced exits",
+    ),
 )
 
 STRUCTURE = (

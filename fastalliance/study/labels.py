@@ -31,6 +31,7 @@ RAW = "raw"  # packed array: (tile, quantile output, point, replicate)
 def parameter_attrs(parameter: Parameter) -> dict[str, Any]:
     """Return the attributes of a parameter's coordinate."""
     attrs = describe(parameter.name, parameter.unit, parameter.description or parameter.long_name)
+    attrs["long_name"] = parameter.long_name
     if parameter.choices:
         attrs["flag_values"] = [float(code) for code in parameter.choices.values()]
         attrs["flag_meanings"] = " ".join(parameter.choices)
