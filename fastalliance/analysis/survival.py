@@ -96,7 +96,7 @@ def survival(
         raise DesignError(f"survival has no by={by!r}{suggestion(str(by), BY)}")
     histories = Histories.of(ds.isel(chosen_indices(ds, at)))
     grouping = _grouping(histories, by, groups)
-    estimate = (_delayed if histories.entered else _plain)(histories, grouping, by)
+    estimate = (_delayed if _any_late(histories) else _plain)(histories, grouping, by)
     return _dataset(histories, grouping, estimate, by)
 
 
@@ -157,6 +157,11 @@ def _plain(histories: Histories, grouping: _Grouping, by: By | None) -> _Estimat
         variance = np.maximum(counts.squares - counts.survivors * mean, 0.0) / (n - 1)
         reach = _quantile(n) * np.sqrt(variance / n)
     return _Estimate(counts.alliances, mean / members, reach / members)
+
+
+def _any_late(histories: Histories) -> bool:
+    """Return whether anybody enters after the start, or a slot is never filled."""
+    return histories.entered and any(block.entry_steps.any() for block in histories.blocks())
 
 
 def _delayed(histories: Histories, grouping: _Grouping, by: By | None) -> _Estimate:

@@ -288,7 +288,7 @@ MODEL = Model(
         ),
         *(
             Requirement(
-                f"dt {rate} must be <= 1, or verdicts on the others reverse",
+                f"dt * {rate} must be <= 1, or verdicts on the others reverse",
                 lambda p, dt, horizon, rate=rate: dt * getattr(p, rate) <= 1.0,
             )
             for rate in ("trust_gain", "trust_loss")

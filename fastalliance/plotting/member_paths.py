@@ -112,8 +112,8 @@ def _draw_mean(ax: Axes, ds: xr.Dataset, path: str) -> list[Artist]:
         return []
     some = np.isfinite(as_array(ds[path].transpose(MEMBER, TIME))).any(axis=0)
     mean = np.where(some, by_replicate(ds[name])[0], np.nan)
-    ax.plot(as_array(ds[TIME]), mean, color="white", lw=3.4)
-    return [*ax.plot(as_array(ds[TIME]), mean, color="black", lw=1.8, label="mean of members")]
+    ax.plot(as_array(ds[TIME]), mean, color="white", lw=2.8)
+    return [*ax.plot(as_array(ds[TIME]), mean, color="black", lw=1.5, label="mean of members")]
 
 
 def _dress(ax: Axes, ds: xr.Dataset, path: str) -> None:

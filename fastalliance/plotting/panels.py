@@ -140,7 +140,7 @@ def _dress(ax: Axes, labels: tuple[str, str], *, lowest: bool, leftmost: bool) -
 def _columns(n_panels: int) -> int:
     if n_panels <= _MAX_COLUMNS:
         return n_panels
-    return 3 if n_panels <= 9 else _MAX_COLUMNS
+    return 3 if n_panels in (5, 6, 9) else _MAX_COLUMNS
 
 
 def _size(n_columns: int, n_rows: int) -> tuple[float, float]:

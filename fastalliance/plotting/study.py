@@ -178,10 +178,11 @@ def _draw(ds: xr.Dataset, outputs: list[str], kind: str | None, *, explicit: boo
             f"fix {len(dims) - 2} of them (at, or --at {dims[-1]}=VALUE)"
         )
     beside = None if explicit else inseparable_output(ds, outputs[0])
+    together = [*outputs, beside] if beside else outputs
     if POINT in dims:
-        return _draw_points(ds, [*outputs, beside] if beside else outputs)
+        return _draw_points(ds, together)
     if len(dims) == 1:
-        return _draw_curves(ds, [*outputs, beside] if beside else outputs, dims[0])
+        return _draw_curves(ds, together, dims[0], alike=beside is not None)
     return _draw_two(ds, outputs, (dims[0], dims[1]), kind, explicit=explicit)
 
 
@@ -193,10 +194,18 @@ def _common_dims(ds: xr.Dataset, outputs: list[str]) -> tuple[str, ...]:
     return dims
 
 
-def _draw_curves(ds: xr.Dataset, outputs: list[str], dim: str) -> Figure:
+def _draw_curves(
+    ds: xr.Dataset, outputs: list[str], dim: str, family: str | None = None, *, alike: bool
+) -> Figure:
+    """Draw a panel for each output; `alike`: with the axis of shares, so that they compare."""
     figure, panels = _panels(len(outputs), width=6.4, height=3.9, columns=1)
     for ax, output in zip(panels, outputs, strict=True):
-        draw_curve(ax, ds, output, dim)
+        if family is None:
+            draw_curve(ax, ds, output, dim)
+        else:
+            draw_family(ax, ds, output, dim, family)
+        if alike:
+            ax.set_ylim(-0.03, 1.03)
     return figure
 
 
@@ -205,13 +214,10 @@ def _draw_two(
 ) -> Figure:
     family = None if kind == "map" else _family(ds, dims, asked=kind == "curves")
     if family is not None:
-        with_it = None if explicit else inseparable_output(ds, outputs[0])
-        outputs = [*outputs, with_it] if with_it else outputs
-        figure, panels = _panels(len(outputs), width=6.4, height=3.9, columns=1)
+        beside = None if explicit else inseparable_output(ds, outputs[0])
+        together = [*outputs, beside] if beside else outputs
         along = dims[1 - dims.index(family)]
-        for ax, output in zip(panels, outputs, strict=True):
-            draw_family(ax, ds, output, along, family)
-        return figure
+        return _draw_curves(ds, together, along, family, alike=beside is not None)
     beside = None if explicit else companion_output(ds, outputs[0])
     shown = [*outputs, beside] if beside else outputs
     figure, panels = _panels(len(shown), width=5.3, height=4.3, columns=2)
