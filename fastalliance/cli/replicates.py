@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from fastalliance.library import Model
-    from fastalliance.study.study import Study
 
 _FIELDS = ("parameters", "structure", "replicates", "seed", "horizon", "dt")
 _MAX_COLUMNS = 5  # replicates shown one by one
@@ -48,9 +47,13 @@ def replay(options: argparse.Namespace) -> int:
     study = rebuild(options.store, load_model(options))
     if options.members:
         _check_members(study.model, 1)
-        _keep_members(study)
     every = _record_every(options, study.model, study.horizon, study.dt)
-    ds = study.replay(point=_point(options.point), replicate=options.replicate, record_every=every)
+    ds = study.replay(
+        point=_point(options.point),
+        replicate=options.replicate,
+        record_every=every,
+        members=options.members or None,
+    )
     _show(ds, options)
     return DONE
 
@@ -74,12 +77,6 @@ def _check_members(model: Model, n_replicates: Any) -> None:
         raise UsageError(
             f"--members draws the members of one alliance, not of {n_replicates} replicates"
         )
-
-
-def _keep_members(study: Study) -> None:
-    """Let replays return members too, whatever the study kept."""
-    keep = study.configuration.keep.model_copy(update={"members": True})
-    study.configuration = study.configuration.model_copy(update={"keep": keep})
 
 
 def _chosen_model(options: argparse.Namespace) -> Model:

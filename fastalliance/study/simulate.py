@@ -94,18 +94,26 @@ def simulate(
         structure=structure,
         keep={"members": True} if members else None,
     )
-    return _run(study, 0, 0 if replicate is None else replicate, study.replicates, record_every)
+    first = 0 if replicate is None else replicate
+    return _run(study, 0, first, study.replicates, record_every, members)
 
 
 def replay(
-    study: Study, point: Mapping[str, float] | int, replicate: int, record_every: float | None
+    study: Study,
+    point: Mapping[str, float] | int,
+    replicate: int,
+    record_every: float | None,
+    members: bool | None,
 ) -> xr.Dataset:
     """Run one replicate of one design point of `study` again."""
+    if members and study.model.population is None:
+        raise ConfigError(f"members: {study.model.name} has no members")
+    members = study.configuration.keep.members if members is None else members
     if isinstance(point, Mapping):
         number = find_point(study, point)
     else:
         number = checks.whole_number(point, "point", 0, study.design.n_points - 1)
-    return _run(study, number, replicate, 1, record_every)
+    return _run(study, number, replicate, 1, record_every, members)
 
 
 def find_point(study: Study, values: Mapping[str, float]) -> int:
@@ -153,7 +161,12 @@ def _distance(column: Floats, wanted: float) -> Floats:
 
 
 def _run(
-    study: Study, point: int, first_replicate: int, n_replicates: int, record_every: float | None
+    study: Study,
+    point: int,
+    first_replicate: int,
+    n_replicates: int,
+    record_every: float | None,
+    members: bool,
 ) -> xr.Dataset:
     first_replicate = checks.whole_number(first_replicate, "replicate", 0, MAX_REPLICATES - 1)
     model = study.model
@@ -162,8 +175,10 @@ def _run(
         record_steps = checks.record_interval(record_every, study.horizon, study.dt, "record_every")
     n_times = study.n_steps // record_steps + 1 if record_steps else 0
     n_values = len(model.output_variables) + len(model.recorded) * n_times
-    tracks = study.member_paths if record_steps else ()
-    n_values += (len(study.member_outputs) + len(tracks) * n_times) * study.most_members
+    population = model.population if members else None
+    kept = tuple(population.output_variables) if population is not None else ()
+    tracks = tuple(population.path_variables) if population is not None and record_steps else ()
+    n_values += (len(kept) + len(tracks) * n_times) * study.most_members
     n_bytes = 8 * n_replicates * n_values
     if n_bytes > _MAX_BYTES:
         raise ConfigError(
@@ -184,7 +199,7 @@ def _run(
         n_steps=study.n_steps,
         record_steps=record_steps,
         structures=study.given,
-        keep_members=bool(study.member_outputs),
+        keep_members=bool(kept),
         record_members=bool(tracks),
     )
     variables: dict[str, tuple[tuple[str, ...], Any, dict[str, Any]]] = {
@@ -200,7 +215,7 @@ def _run(
             attrs = labels.output_attrs(state, model.time_unit)
             variables[f"{state.name}_path"] = (("replicate", "time"), path[0], attrs)
     if block.members is not None:
-        for output, values in zip(study.member_outputs, block.members, strict=True):
+        for output, values in zip(kept, block.members, strict=True):
             attrs = labels.output_attrs(output, model.time_unit)
             variables[output.name] = (("replicate", "member"), values[0], attrs)
         fixed = {**study.fixed, **_varied_at(study, point)}

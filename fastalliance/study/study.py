@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -22,8 +20,8 @@ from fastalliance.study.definition import NO_OBJECTS, define, population_sizes
 from fastalliance.study.design import Design
 from fastalliance.study.plain_structure import objects_in, plain_part
 from fastalliance.study.plan import Plan
+from fastalliance.study.resolved import configuration_hash, resolved
 from fastalliance.study.statistics import Statistics
-from fastalliance.study.structure import identity
 from fastalliance.study.tiles import Tiling, block_size, cut
 
 if TYPE_CHECKING:
@@ -34,8 +32,6 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 _TILE_BYTES = 2**28  # of raw outputs and trajectories that a tile holds in memory
-_LISTED_VALUES = 1000
-_NOT_RESULTS = ("store", "execution")  # fields that cannot change a result
 
 
 class Study:
@@ -220,13 +216,6 @@ class Study:
         return tuple(self.model.population.output_variables)
 
     @property
-    def member_paths(self) -> tuple[Output, ...]:
-        """States that simulations record of every member; none unless ``keep.members``."""
-        if not self.configuration.keep.members or self.model.population is None:
-            return ()
-        return tuple(self.model.population.path_variables)
-
-    @property
     def quantiles(self) -> tuple[float, ...]:
         """Quantiles asked for."""
         return tuple(self.configuration.statistics.quantiles)
@@ -282,35 +271,12 @@ class Study:
     @cached_property
     def resolved(self) -> dict[str, Any]:
         """The full configuration as plain data, every default filled in."""
-        plain = self.configuration.to_plain()
-        for name in _NOT_RESULTS:
-            plain.pop(name, None)
-        sizes = {size.name for size in self.model.structure}
-        source = self.design.source
-        if self.design.kind != "sample":
-            columns = {name: _listed(values) for name, values in self.coordinates.items()}
-            source = {self.design.kind: columns}
-        return {
-            **plain,
-            "horizon": self.horizon,
-            "dt": self.dt,
-            "parameters": {n: v for n, v in self.fixed.items() if n not in sizes},
-            "structure": {
-                **{n: v for n, v in self.fixed.items() if n in sizes},
-                **self.given.describe(self.fixed),
-            },
-            "design": source if self.coordinates else None,
-        }
+        return resolved(self)
 
     @property
     def configuration_hash(self) -> str:
         """SHA-256 of everything in the configuration that can change a result."""
-        plain = {**self.resolved, "structure": identity(self.resolved["structure"])}
-        sha = hashlib.sha256(json.dumps(plain, sort_keys=True).encode())
-        for name, values in self.coordinates.items():
-            sha.update(name.encode())
-            sha.update(np.ascontiguousarray(values, dtype="<f8").tobytes())
-        return sha.hexdigest()
+        return configuration_hash(self)
 
     def to_yaml(self, path: str | Path | None = None) -> str:
         """Return the study as a configuration, and write it where a path is given."""
@@ -404,6 +370,7 @@ class Study:
         point: Mapping[str, float] | int = 0,
         replicate: int = 0,
         record_every: float | None = None,
+        members: bool | None = None,
     ) -> xr.Dataset:
         """Run one replicate of one design point again; the same bits as in the study.
 
@@ -415,6 +382,9 @@ class Study:
             Number of the replicate.
         record_every : float, optional
             Record the states at this interval.
+        members : bool, optional
+            Whether members are wanted too, as `simulate` gives them; if not said, where the study
+            keeps them.
 
         Returns
         -------
@@ -423,20 +393,9 @@ class Study:
         """
         from fastalliance.study.simulate import replay
 
-        return replay(self, point, replicate, record_every)
+        return replay(self, point, replicate, record_every, members)
 
     def __repr__(self) -> str:
         shape = " x ".join(str(n) for n in self.design.shape) or "1"
         total = math.prod(self.design.shape) * self.replicates
         return f"<Study of {self.model.name}: {shape} points, {total:,} instances>"
-
-
-def _listed(values: Floats) -> list[float] | dict[str, Any]:
-    """Return the values of an axis or column, or, where they are many, their digest.
-
-    The values themselves are coordinates; text of millions would make a result slow to open.
-    """
-    if len(values) <= _LISTED_VALUES:
-        return list(values.tolist())
-    digest = hashlib.sha256(np.ascontiguousarray(values, dtype="<f8").tobytes()).hexdigest()
-    return {"n_values": len(values), "sha256": digest}

@@ -209,3 +209,25 @@ def test_simulate__labels_everything():
 def test_simulate__refuses(arguments, message):
     with pytest.raises(fa.ConfigError, match=message):
         fa.simulate(MODEL, **arguments)
+
+
+def test_replay__members_on_request():
+    made = fa.Study(
+        "multiparty", structure={"slots": 6, "industries": 2}, replicates=4, seed=3, horizon=6.0
+    )
+    with_members = made.replay(replicate=2, record_every=2.0, members=True)
+    assert with_members["member_trust_path"].dims == ("replicate", "member", "time")
+    assert "exit_time" not in made.replay(replicate=2)
+    simulated = fa.simulate(
+        "multiparty",
+        structure={"slots": 6, "industries": 2},
+        replicate=2,
+        seed=3,
+        horizon=6.0,
+        record_every=2.0,
+        members=True,
+    )
+    for name in simulated.data_vars:
+        np.testing.assert_array_equal(with_members[name].values, simulated[name].values)
+    with pytest.raises(fa.ConfigError, match="members: dyad has no members"):
+        fa.Study("dyad").replay(members=True)
