@@ -33,6 +33,20 @@ class StoreError(FastAllianceError):
     """A store is refused: another study's, in use, of a newer format, or damaged."""
 
 
+class ClusterError(FastAllianceError):
+    """A cluster cannot be reached, was lost, or failed at some tiles.
+
+    Attributes
+    ----------
+    tiles : dict of int to str
+        Tiles that failed on every retry, and why; all others are done then.
+    """
+
+    def __init__(self, message: str, tiles: Mapping[int, str] | None = None) -> None:
+        super().__init__(message)
+        self.tiles = dict(tiles or {})
+
+
 class ModelError(FastAllianceError):
     """A model definition is incomplete, inconsistent, or cannot be compiled."""
 

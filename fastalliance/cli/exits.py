@@ -12,6 +12,7 @@ from typing import TextIO
 
 from fastalliance.configuration.messages import printable
 from fastalliance.errors import (
+    ClusterError,
     ConfigError,
     DesignError,
     FastAllianceError,
@@ -24,6 +25,7 @@ DONE = 0
 FAILED = 1
 WRONG_INPUT = 2
 STORE_REFUSED = 3
+TILES_FAILED = 4
 INTERRUPTED = 130
 
 PROGRAM = "fastalliance"
@@ -67,6 +69,8 @@ def exit_code(error: Exception) -> int:
     """Return the exit code that an error stands for."""
     if isinstance(error, StoreError):
         return STORE_REFUSED
+    if isinstance(error, ClusterError) and error.tiles:
+        return TILES_FAILED
     return WRONG_INPUT if isinstance(error, _INPUT_ERRORS) else FAILED
 
 

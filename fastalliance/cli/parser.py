@@ -174,9 +174,17 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     _add_study_arguments(run)
     run.add_argument("--store", metavar="URL", help="where to keep the result; resumed if there")
     run.add_argument("--plot", metavar="FILE", help="draw the result: .png, .svg or .pdf")
-    run.add_argument("--executor", metavar="NAME", help="how tiles are run: threads")
+    run.add_argument("--executor", metavar="NAME", help="how tiles are run: threads or dask")
     run.add_argument(
-        "--threads", metavar="N", type=_threads, help="number of threads; auto: all cores"
+        "--scheduler",
+        metavar="ADDRESS",
+        help="of executor dask: tcp://host:port, tls://..., or a scheduler file",
+    )
+    run.add_argument(
+        "--threads",
+        metavar="N",
+        type=_threads,
+        help="threads, or workers of a dask cluster that is started; auto: all cores",
     )
     run.add_argument("--overwrite", action="store_true", help="replace the store if it exists")
     run.add_argument(

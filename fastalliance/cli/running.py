@@ -34,7 +34,8 @@ def run(options: argparse.Namespace) -> int:
     began = time.monotonic()
     ds = study.run(
         store=store,
-        executor=options.executor,
+        executor=options.executor or ("dask" if options.scheduler else None),
+        scheduler=options.scheduler,
         threads=threads,
         progress=watch,
         overwrite=options.overwrite,

@@ -285,7 +285,13 @@ class Execution(Section):
     executor: Annotated[Literal["threads", "dask", "shard"], choice(EXECUTORS)] = Field(
         default="threads", description="threads of this machine, a dask cluster, or one shard of n"
     )
-    threads: Threads = Field(default="auto", description="auto: one per processor core")
+    threads: Threads = Field(
+        default="auto",
+        description="threads, or workers of a dask cluster that is started; auto: one per core",
+    )
+    scheduler: Annotated[str, Field(min_length=1), rule("an address or a file")] | None = Field(
+        default=None, description="of executor dask: a scheduler's address, or its file"
+    )
 
 
 class Configuration(Section):

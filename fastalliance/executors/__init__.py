@@ -5,6 +5,7 @@ for every tile number and yields what comes back, in the order of completion. Wh
 starts no more tiles, finishes the running ones and ends.
 """
 
+from fastalliance.executors.dask import connected, run_on_dask
 from fastalliance.executors.threads import run_on_threads, thread_count
 
-__all__ = ["run_on_threads", "thread_count"]
+__all__ = ["connected", "run_on_dask", "run_on_threads", "thread_count"]

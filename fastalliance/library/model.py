@@ -257,6 +257,14 @@ class Model:
         found = {name: function for name, function in named.items() if function is not None}
         return found | (dict(self.population.formulas()) if self.population is not None else {})
 
+    def __reduce_ex__(self, protocol: Any) -> str | tuple[Any, ...]:
+        """A built-in model travels by its name, so that the other process has its own."""
+        from fastalliance import library
+
+        if self.name in library.NAMES and library.get(self.name) is self:
+            return library.get, (self.name,)
+        return super().__reduce_ex__(protocol)
+
     def __str__(self) -> str:
         return describe(self)
 

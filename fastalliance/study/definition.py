@@ -172,9 +172,9 @@ def _check_available(configuration: Configuration, model: Model) -> None:
             raise ConfigError(f"keep.members: {model.name} has no members")
     executor = configuration.execution.executor
     with located(configuration, "execution.executor"):
-        if executor != "threads":
+        if executor not in ("threads", "dask"):
             raise ConfigError(
-                f"execution.executor must be threads in this version, got {executor!r}"
+                f"execution.executor must be threads or dask in this version, got {executor!r}"
             )
     replicates = configuration.replicates
     with located(configuration, "statistics.quantiles"):

@@ -6,17 +6,17 @@ import contextlib
 import threading
 import time
 from collections.abc import Generator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fastalliance.engine import prepare_driver, require_resolved, run_points
-from fastalliance.errors import ConfigError, StoreError
-from fastalliance.executors import run_on_threads, thread_count
-from fastalliance.store import MemoryStore, RunStore, TileData, TileStore, read, require_space
+from fastalliance.engine import require_resolved
+from fastalliance.errors import ClusterError, ConfigError, StoreError
+from fastalliance.executors import thread_count
+from fastalliance.store import MemoryStore, RunStore, TileStore, read, require_space
 from fastalliance.store.documents import load_attributes
 from fastalliance.store.location import locate
 from fastalliance.store.paths import Paths
@@ -25,13 +25,14 @@ from fastalliance.store.resuming import check_same_study
 from fastalliance.study import labels, opening
 from fastalliance.study.axes import require_memory
 from fastalliance.study.checks import warn_invalid
+from fastalliance.study.executing import Done, on_dask, on_threads
 from fastalliance.study.interrupts import Interrupts
 from fastalliance.study.layout import attributes, layout, plan
 from fastalliance.study.progress import ProgressLike, make_progress
 from fastalliance.study.restored import take_over_centralities
 from fastalliance.study.results import final_slabs
-from fastalliance.study.statistics import Statistics
-from fastalliance.study.tiles import Tile, Tiling
+from fastalliance.study.tile_data import TileComputer
+from fastalliance.study.tiles import Tiling
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -50,6 +51,7 @@ class RunOptions:
 
     store: str | None = None
     executor: str = "threads"
+    scheduler: str | None = None
     threads: int | str = "auto"
     progress: bool | ProgressLike = False
     resume: bool = True
@@ -59,123 +61,9 @@ class RunOptions:
     points_per_tile: int | None = None
 
 
-@dataclass(frozen=True)
-class TileRunner:
-    """Computes tiles of a study and hands their data to a store; called on worker threads."""
-
-    study: Study
-    tiling: Tiling
-    statistics: Statistics
-    store: TileStore
-    cores: threading.Semaphore  # so many tiles compute at once; one more may be writing
-    stop: threading.Event
-
-    def __call__(self, number: int) -> tuple[int, str, int] | None:
-        """Run tile `number`; return it with its data's digest and its steps.
-
-        A tile that waits for a core when the run is stopped is not computed: None.
-        """
-        tile = self.tiling.tile(number)
-        with self.cores:
-            if self.stop.is_set():
-                return None
-            data = self.compute(tile)
-        digest = self.store.write(number, data)
-        return number, digest, tile.n_replicates * self.study.work(tile.first_point, tile.n_points)
-
-    def compute(self, tile: Tile) -> TileData:
-        """Return the packed statistics and the kept raw results of one tile."""
-        study = self.study
-        points = study.points(tile.first_point, tile.n_points)
-        common: dict[str, Any] = {
-            "seed": study.seed,
-            "first_point": tile.first_point,
-            "first_replicate": tile.first_replicate,
-            "common_random_numbers": study.common_random_numbers,
-            "dt": study.dt,
-            "n_steps": study.n_steps,
-            "structures": study.given,
-        }
-        members = bool(study.member_outputs)
-        block = run_points(
-            study.model, points, n_replicates=tile.n_replicates, keep_members=members, **common
-        )
-        columns = self.statistics.reduce(block.outputs, block.invalid)
-        packed = {labels.STATISTICS: self._padded(columns, (columns.shape[1],))}
-        if self.statistics.quantile_outputs and self.tiling.n_blocks > 1:
-            packed[labels.RAW] = self._raw(block.outputs)
-        direct: dict[str, tuple[tuple[slice, ...], Floats]] = {}
-        box = tuple(part.stop - part.start for part in tile.region)
-        if study.configuration.keep.replicates:
-            region = (*tile.region, tile.replicates)
-            for output, values in zip(study.model.output_variables, block.outputs, strict=True):
-                direct[output.name] = (region, values.reshape(*box, -1))
-        if block.members is not None:
-            direct.update(self._members(tile, block.members, box))
-        if study.record_steps and (tile.block == 0 or self.study.keeps_all_replicates):
-            direct.update(self._paths(tile, points, box, common))
-        return TileData(packed, direct)
-
-    def _members(
-        self, tile: Tile, members: Floats, box: tuple[int, ...]
-    ) -> dict[str, tuple[tuple[slice, ...], Floats]]:
-        """Return the outputs of every member, NaN beyond those of smaller alliances."""
-        most = self.study.most_members
-        full = np.full((*members.shape[:3], most), np.nan)
-        full[..., : members.shape[3]] = members
-        region = (*tile.region, tile.replicates, slice(0, most))
-        return {
-            output.name: (region, values.reshape(*box, -1, most))
-            for output, values in zip(self.study.member_outputs, full, strict=True)
-        }
-
-    def _paths(
-        self, tile: Tile, points: Floats, box: tuple[int, ...], common: dict[str, Any]
-    ) -> dict[str, tuple[tuple[slice, ...], Floats]]:
-        """Return the trajectories of the first replicates, run again with recording on.
-
-        Beside kept replicates they share the dimension `replicate`, and are NaN beyond the first.
-        """
-        study = self.study
-        n_times = study.n_steps // study.record_steps + 1
-        recorded = study.recorded_replicates
-        width = tile.n_replicates if study.keeps_all_replicates else recorded
-        shape = (len(study.model.recorded), tile.n_points, width, n_times)
-        paths = np.full(shape, np.nan)
-        if tile.block == 0:
-            again = run_points(
-                study.model,
-                points,
-                n_replicates=recorded,
-                record_steps=study.record_steps,
-                **common,
-            )
-            paths[:, :, :recorded] = again.paths
-        first = tile.first_replicate
-        region = (*tile.region, slice(first, first + width), slice(0, n_times))
-        return {
-            f"{state.name}_path": (region, path.reshape(*box, width, n_times))
-            for state, path in zip(study.model.recorded, paths, strict=True)
-        }
-
-    def _padded(self, values: Floats, rest: tuple[int, ...]) -> Floats:
-        full = np.full((self.tiling.points_per_tile, *rest), np.nan)
-        full[: len(values)] = values
-        return full
-
-    def _raw(self, outputs: Floats) -> Floats:
-        names = [output.name for output in self.statistics.outputs]
-        wanted = [names.index(name) for name in self.statistics.quantile_outputs]
-        shape = (len(wanted), self.tiling.points_per_tile, self.tiling.replicates_per_tile)
-        raw = np.full(shape, np.nan)
-        raw[:, : outputs.shape[1], : outputs.shape[2]] = outputs[wanted]
-        return raw
-
-
 def run(study: Study, options: RunOptions) -> xr.Dataset:
     """Run `study` to the end, or resume it, and return its dataset."""
-    if options.executor != "threads":
-        raise ConfigError(f"executor must be threads in this version, got {options.executor!r}")
+    _check_executor(options)
     stored = _stored_attributes(options)
     tiling = _tiling(study, options, stored)
     size = plan(study, thread_count(options.threads), tiling)
@@ -275,24 +163,64 @@ def _run_tiles(
     to_come = size.packed_bytes + size.kept_bytes
     store.require_space(size.statistics_bytes + to_come * len(missing) // tiling.n_tiles)
     statistics = study.statistics(tiling)
-    tiles = [tiling.tile(number) for number in missing]
-    left = sum(tile.n_replicates * study.work(tile.first_point, tile.n_points) for tile in tiles)
+    computer = TileComputer(study, tiling, statistics)
+    left = sum(computer.steps(tiling.tile(number)) for number in missing)
     with Interrupts() as interrupts, make_progress(options.progress, study.unit) as progress:
         progress.start(size.work, size.work - left)
-        if tiles:
-            points = study.points(tiles[0].first_point, tiles[0].n_points)
-            prepare_driver(study.model, points, study.given)
-        progress.begin()
-        stop, cores = interrupts.stop, threading.Semaphore(size.threads)
-        runner = TileRunner(study, tiling, statistics, store, cores, stop)
-        # one thread more than cores: while a tile is being written, the next one computes
-        results = run_on_threads(runner, missing, threads=size.threads + 1, stop=stop)
-        with closing(results):
-            _collect(results, store, progress)
+        stop = interrupts.stop
+        try:
+            with _executor(computer, store, missing, stop, size.threads, options) as results:
+                progress.begin()
+                _collect(results, store, progress)
+        except ClusterError as error:
+            raise _explained(error, computer, options) from error
         if stop.is_set():
             raise KeyboardInterrupt(_kept(store, tiling, options))
         store.finalise(final_slabs(tiling, statistics, store))
         progress.finish()
+
+
+def _check_executor(options: RunOptions) -> None:
+    if options.executor not in ("threads", "dask"):
+        raise ConfigError(
+            f"executor must be threads or dask in this version, got {options.executor!r}"
+        )
+    if options.scheduler is not None and options.executor != "dask":
+        raise ConfigError(
+            f"scheduler belongs to executor dask, got executor {options.executor}; give both, or "
+            "leave scheduler out"
+        )
+
+
+def _executor(
+    computer: TileComputer,
+    store: TileStore,
+    missing: list[int],
+    stop: threading.Event,
+    threads: int,
+    options: RunOptions,
+) -> contextlib.AbstractContextManager[Generator[Done | None]]:
+    """Return what runs the missing tiles."""
+    if options.executor == "dask" and missing:
+        return on_dask(computer, store, missing, stop, scheduler=options.scheduler, workers=threads)
+    return on_threads(computer, store, missing, stop, threads)
+
+
+def _explained(error: ClusterError, computer: TileComputer, options: RunOptions) -> ClusterError:
+    """Return an error with what a failed tile was, and how to run it alone."""
+    if not error.tiles:
+        return error
+    study = computer.study
+    tile = computer.tiling.tile(next(iter(error.tiles)))
+    last_point = tile.first_point + tile.n_points - 1
+    last = tile.first_replicate + tile.n_replicates - 1
+    kept = f"; all others are kept in {options.store}" if options.store else ""
+    return ClusterError(
+        f"{error}{kept}. It has points {tile.first_point} to {last_point}, replicates "
+        f"{tile.first_replicate} to {last}, seed {study.seed}; to see it fail: study.replay("
+        f"point={tile.first_point}, replicate={tile.first_replicate})",
+        tiles=error.tiles,
+    )
 
 
 def _collect(

@@ -303,6 +303,7 @@ class Study:
         *,
         store: str | Path | None = None,
         executor: str | None = None,
+        scheduler: str | None = None,
         threads: int | Literal["auto"] | None = None,
         progress: bool | ProgressLike = False,
         resume: bool = True,
@@ -317,10 +318,13 @@ class Study:
         ----------
         store : path, optional
             Keep the result there, resumably; the configuration's `store` otherwise, else memory.
-        executor : {"threads"}, optional
-            How tiles are run.
+        executor : {"threads", "dask"}, optional
+            How tiles are run: on threads of this process, or by the workers of a dask cluster.
+        scheduler : str, optional
+            Of executor dask: the scheduler's address, or the path of its file. Without it a
+            cluster is started on this machine, which nothing outside can reach.
         threads : int or "auto", optional
-            Threads; all cores of this process by default.
+            Threads, or workers of a cluster that is started; all cores of this process by default.
         progress : bool or Progress
             Whether to show progress on standard error.
         resume : bool
@@ -341,6 +345,8 @@ class Study:
         ------
         StoreError
             The store is refused.
+        ClusterError
+            The cluster cannot be reached, was lost, or some tiles failed there on every retry.
         KeyboardInterrupt
             After Ctrl-C, when the running tiles have been kept.
         """
@@ -351,9 +357,13 @@ class Study:
         if points_per_tile is not None:
             points_per_tile = checks.whole_number(points_per_tile, "points_per_tile", 1)
         given = None if store is None else checks.path_text(store, "store")
+        executor = executor or self.configuration.execution.executor
+        if scheduler is None and executor == "dask":
+            scheduler = self.configuration.execution.scheduler
         options = RunOptions(
             store=self.configuration.store if given is None else given,
-            executor=executor or self.configuration.execution.executor,
+            executor=executor,
+            scheduler=scheduler,
             threads=threads or self.configuration.execution.threads,
             progress=progress,
             resume=resume,

@@ -68,7 +68,7 @@ def test_light_commands__import_nothing_heavy(arguments: list[str]) -> None:
         (["run"], "the following arguments are required: CONFIG (see fastalliance run --help)"),
         (["run", "a.yaml", "b.yaml"], "unexpected argument 'b.yaml'"),
         (["run", "a.yaml", "--sore=x"], "there is no option --sore; did you mean --store?"),
-        (["run", "a.yaml", "--scheduler", "x"], "there is no option --scheduler"),
+        (["run", "a.yaml", "--schedule", "x"], "there is no option --schedule"),
         (["run", "a.yaml", "--over"], "there is no option --over"),
         (["run", "a.yaml", "--threads", "0"], "--threads: must be auto or a whole number >= 1"),
         (["run", "a.yaml", "--threads", "2.5"], "--threads: must be auto or a whole number >= 1"),

@@ -1,0 +1,90 @@
+"""Real dask schedulers and workers, processes of their own on the loopback interface."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+WORKER = ("--nthreads", "1", "--no-dashboard", "--host", "127.0.0.1")
+
+
+def start(*arguments: str) -> subprocess.Popen[bytes]:
+    """Start ``dask ...`` in a process group of its own, which can import the tests."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1",  # each costs a worker's start
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "dask", *arguments],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """SIGKILL a process and all that it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Cluster:
+    """A scheduler and its workers."""
+
+    def __init__(self) -> None:
+        port = free_port()
+        self.address = f"tcp://127.0.0.1:{port}"
+        self.scheduler = start(
+            "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"
+        )
+        self.workers: list[subprocess.Popen[bytes]] = []
+
+    def add_worker(self, *options: str) -> subprocess.Popen[bytes]:
+        worker = start("worker", self.address, *WORKER, *options)
+        self.workers.append(worker)
+        return worker
+
+    def wait(self, workers: int) -> None:
+        from distributed import Client
+
+        end = time.monotonic() + 60.0
+        while True:
+            try:
+                with Client(self.address, timeout="5s", set_as_default=False) as client:
+                    client.wait_for_workers(workers, timeout=30)
+                    return
+            except (OSError, TimeoutError):
+                if time.monotonic() > end:
+                    raise
+
+
+@contextlib.contextmanager
+def cluster(workers: int, *options: str) -> Iterator[Cluster]:
+    """Yield a running cluster; everything is killed in the end."""
+    made = Cluster()
+    try:
+        for _ in range(workers):
+            made.add_worker(*options)
+        if workers:
+            made.wait(workers)
+        yield made
+    finally:
+        for process in (*made.workers, made.scheduler):
+            kill(process)
