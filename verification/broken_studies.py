@@ -28,7 +28,7 @@ STUDY = [
         ),
     ),
     *mutations_of(
-        "study/runner.py",
+        "study/tile_data.py",
         ("tiles-share-points", '": tile.first_point,', '": 0,', (f"{BITS}tile_size",)),
         (
             "blocks-share-replicates",
@@ -77,7 +77,7 @@ STUDY = [
         ),
     ),
     *mutations_of(
-        "study/study.py",
+        "study/resolved.py",
         (
             "hash-without-seed",
             '_NOT_RESULTS = ("store", "execution")',

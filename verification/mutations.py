@@ -2,8 +2,8 @@
 
     python -m verification.mutations [--list] [--tiny] [--only NAME ...]
 
-Each mutation of `broken_kernels.py`, `broken_studies.py` and `broken_cascades.py` is applied to a
-copy of the working tree in a temporary directory, never to the tree itself. First the named tests
+Each mutation of the `broken_*.py` beside this file is applied to a copy of the working tree in a
+temporary directory, never to the tree itself. First the named tests
 run unbroken, and must pass. A mutation is caught if at least one test of each of its names fails,
 and survives otherwise. Exit code 0: all caught; 1: some survived; 2: the list does not fit the
 tree, or a run went wrong.
@@ -22,7 +22,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from verification import broken_cascades, broken_kernels, broken_studies
+from verification import broken_cascades, broken_kernels, broken_multiparty, broken_studies
 from verification.mutation import Mutation
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,6 +36,7 @@ MUTATIONS = [
     *broken_kernels.MUTATIONS,
     *broken_studies.MUTATIONS,
     *broken_cascades.MUTATIONS,
+    *broken_multiparty.MUTATIONS,
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator
 from types import ModuleType
@@ -12,15 +13,23 @@ import pytest
 
 from benchmarks.baselines import exit_cascade_ndlib
 from fastalliance.analysis.events import EventTable
-from tests.exact import cascade_theory
+from tests.exact import cascade_theory, multiparty_printed
 from tests.unit import cascades
-from verification import claims, event_history, gleeson_cahalane, ndlib_cascades, watts
+from verification import (
+    claims,
+    event_history,
+    gleeson_cahalane,
+    multiparty_facts,
+    ndlib_cascades,
+    watts,
+)
 from verification.claims import MissingError, Row
 
 NEEDS = {
     watts: (),
     gleeson_cahalane: (),
     ndlib_cascades: ("ndlib", "networkx"),
+    multiparty_facts: (),
     event_history: ("statsmodels", "pandas", "pyarrow"),
 }
 
@@ -74,6 +83,28 @@ def test_ndlib__differs_without_the_tolerance_of_ties(
     assert len(failed) == 1
     assert "ties" in failed[0]
     assert "NDlib" in failed[0]
+
+
+def test_multiparty_facts__fail_under_more_uncertainty(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fact = multiparty_printed.WHO_LEAVES
+    other = dataclasses.replace(fact, shared={**fact.shared, "uncertainty": 1.3})
+    monkeypatch.setattr(multiparty_printed, "FACTS", [other])
+    assert multiparty_facts.main(["--tiny"]) == 1
+    failed = [line for line in capsys.readouterr().out.splitlines() if line.endswith("FAILS")]
+    assert {line.partition(",")[0] for line in failed} >= {"F3: collapsed", "F3: exit_share"}
+
+
+def test_multiparty_orders__fail_where_one_is_the_other_way_round() -> None:
+    fact = dataclasses.replace(multiparty_printed.WHO_LEAVES, runs=300)
+    ds = fact.run()
+    (row,) = multiparty_facts.orders(fact, ds)
+    assert (row.target, row.error) == (6.0, 0.0)
+    wrong = [order._replace(low=order.high, high=order.low) for order in fact.orders[:1]]
+    (row,) = multiparty_facts.orders(dataclasses.replace(fact, orders=wrong), ds)
+    assert not row.holds
+    assert row.estimate == 0.0
 
 
 @pytest.fixture(scope="module")
