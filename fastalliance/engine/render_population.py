@@ -183,7 +183,7 @@ class _Driver:
     def _read_unset(self) -> list[str]:
         """Members' fields that may be read before the first stage has set them."""
         first = self.population.start[0] if self.population.start else None
-        if not isinstance(first, Sweep):
+        if not isinstance(first, Sweep) or first.when or first.arrival:
             return list(self.member_fields)
         name = f"{first.name}_member"
         reads = self.fields.reads[name] if first.member is not None else None
@@ -197,7 +197,7 @@ class _Driver:
         ties = self.population.ties
         only = stages[0] if len(stages) == 1 else None
         visits = ties is not None and self.fields.has_network
-        if not (isinstance(only, Sweep) and visits) or only.draw or only.arrival:
+        if not (isinstance(only, Sweep) and visits) or only.draw or only.arrival or only.when:
             yield from everyone
             yield from self._notice("n_members", "i = v")
             return

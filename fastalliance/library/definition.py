@@ -110,6 +110,8 @@ def check_population(where: str, model: Model, population: Population) -> None:
     names = [stage.name for stage in population.stages]
     if len(set(names)) < len(names):
         raise ModelError(f"{where}: two stages have one name: {', '.join(names)}")
+    if population.ties is not None and population.size != "members":
+        raise ModelError(f"{where}: a population with ties must have the size 'members'")
     if (population.paths is None) != (not population.path_variables):
         raise ModelError(f"{where}: give both paths and path_variables, or neither")
     for stage in population.stages:
@@ -169,6 +171,10 @@ def describe(model: Model) -> str:
     if model.population is not None:
         of_members = model.population.output_variables
         outputs += [(o.name, f"{o.kind} of members", "", o.unit, o.description) for o in of_members]
+        tracks = model.population.path_variables
+        outputs += [
+            (f"{o.name}_path", "path of members", "", o.unit, o.description) for o in tracks
+        ]
     head = (
         f"{model.name}: {model.summary}\nSource: {model.citation}\n"
         f"Study defaults: horizon {model.horizon:g}, dt {model.dt:g} {model.time_unit}"

@@ -64,7 +64,14 @@ GROUP = (
     share("membership_cost", 0.1, "cost of membership, in stand-alone profits"),
     between("bargaining", 1.0, 0.0, 3.0, "1", "power is capability^bargaining; 1 is neutral"),
     between("centrality_premium", 0.5, 0.0, 5.0, "1", "extra power of the most central firm"),
-    between("entry_rate", 0.0, 0.0, 2.0, "1/month", "entry hazard of a vacant slot per surplus"),
+    between(
+        "entry_rate",
+        0.0,
+        0.0,
+        2.0,
+        "1/month",
+        "entry hazard of a vacant slot per unit of net surplus",
+    ),
 )
 
 EXITS = (
@@ -92,6 +99,7 @@ EXITS = (
         0.0,
         lower=0.0,
         upper=MAX_SLOTS,
+        unit="firms",
         kind="integer",
         description="members that are forced to leave at seed_time",
         label="forced exits",
@@ -120,7 +128,7 @@ EXITS = (
         lower=0.0,
         unit="month",
         description="when they leave",
-        label="time of the forced exits",
+        label="time of the forced exit",
     ),
 )
 
@@ -130,6 +138,7 @@ STRUCTURE = (
         64.0,
         lower=2.0,
         upper=MAX_SLOTS,
+        unit="firms",
         kind="integer",
         description="members that the alliance can have",
     ),
@@ -284,7 +293,9 @@ MODEL = Model(
         ),
         Requirement(
             "seed_time must be <= horizon - dt where there are seed_exits",
-            lambda p, dt, horizon: p.seed_exits == 0.0 or p.seed_time <= horizon - dt,
+            lambda p, dt, horizon: (
+                p.seed_exits == 0.0 or p.seed_time <= (horizon - dt) * (1.0 + 1e-9)
+            ),
         ),
         *(
             Requirement(

@@ -17,10 +17,7 @@ from fastalliance.library.multiparty_records import (
     Key,
     State,
 )
-from fastalliance.library.trust_formulas import (
-    opened,
-    responses,
-)
+from fastalliance.library.trust_formulas import opened, responses
 
 _FIRM, _CLOCK, _TRUST, _SEED = 1, 2, 3, 4  # purposes of draws
 

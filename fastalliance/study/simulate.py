@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fastalliance.engine import prepare_driver, run_points
+from fastalliance.engine import Block, prepare_driver, run_points
 from fastalliance.engine.limits import MAX_REPLICATES
 from fastalliance.errors import ConfigError, DesignError
 from fastalliance.library.model import Model
+from fastalliance.outputs import Output
 from fastalliance.store import Coordinate
 from fastalliance.study import checks, labels
 from fastalliance.study.layout import attributes, member_coordinates
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 Floats = npt.NDArray[np.float64]
+Variable = tuple[tuple[str, ...], Any, dict[str, Any]]
 _MAX_BYTES = 2**32
 
 
@@ -169,26 +171,14 @@ def _run(
     members: bool,
 ) -> xr.Dataset:
     first_replicate = checks.whole_number(first_replicate, "replicate", 0, MAX_REPLICATES - 1)
-    model = study.model
     record_steps = 0
     if record_every is not None:
         record_steps = checks.record_interval(record_every, study.horizon, study.dt, "record_every")
-    n_times = study.n_steps // record_steps + 1 if record_steps else 0
-    n_values = len(model.output_variables) + len(model.recorded) * n_times
-    population = model.population if members else None
-    kept = tuple(population.output_variables) if population is not None else ()
-    tracks = tuple(population.path_variables) if population is not None and record_steps else ()
-    n_values += (len(kept) + len(tracks) * n_times) * study.most_members
-    n_bytes = 8 * n_replicates * n_values
-    if n_bytes > _MAX_BYTES:
-        raise ConfigError(
-            f"the result would take {size_text(n_bytes)}; simulate fewer replicates, record less "
-            "often, or run a study"
-        )
+    _require_room(study, n_replicates, record_steps, members)
     points = study.points(point, 1)
-    prepare_driver(model, points, study.given)
+    prepare_driver(study.model, points, study.given)
     block = run_points(
-        model,
+        study.model,
         points,
         seed=study.seed,
         first_point=point,
@@ -199,37 +189,59 @@ def _run(
         n_steps=study.n_steps,
         record_steps=record_steps,
         structures=study.given,
-        keep_members=bool(kept),
-        record_members=bool(tracks),
+        keep_members=members,
+        record_members=members,
     )
-    variables: dict[str, tuple[tuple[str, ...], Any, dict[str, Any]]] = {
-        output.name: (("replicate",), values[0], labels.output_attrs(output, model.time_unit))
-        for output, values in zip(model.output_variables, block.outputs, strict=True)
-    }
     coordinates = [labels.replicate_coordinate(n_replicates, first_replicate)]
     if block.paths is not None:
-        coordinates.append(
-            labels.time_coordinate(study.n_steps, record_steps, study.dt, model.time_unit)
-        )
-        for state, path in zip(model.recorded, block.paths, strict=True):
-            attrs = labels.output_attrs(state, model.time_unit)
-            variables[f"{state.name}_path"] = (("replicate", "time"), path[0], attrs)
+        unit = study.model.time_unit
+        coordinates.append(labels.time_coordinate(study.n_steps, record_steps, study.dt, unit))
     if block.members is not None:
-        for output, values in zip(kept, block.members, strict=True):
-            attrs = labels.output_attrs(output, model.time_unit)
-            variables[output.name] = (("replicate", "member"), values[0], attrs)
         fixed = {**study.fixed, **_varied_at(study, point)}
         coordinates += member_coordinates(study, fixed, block.members.shape[3], named=True)
-    if block.member_paths is not None:
-        for state, path in zip(tracks, block.member_paths, strict=True):
-            attrs = labels.output_attrs(state, model.time_unit)
-            variables[f"{state.name}_path"] = (("replicate", "member", "time"), path[0], attrs)
     coordinates += _point_coordinates(study, point)
-    attrs = {**attributes(study), "complete": True, "point": point}
     invalid = int(block.invalid.sum())
+    variables = _variables(study.model, block)
     variables["n_invalid"] = ((), float(invalid), checks.invalid_attrs())
     checks.warn_invalid(invalid, 1)
+    attrs = {**attributes(study), "complete": True, "point": point}
     return labels.dataset(coordinates, variables, attrs)
+
+
+def _require_room(study: Study, n_replicates: int, record_steps: int, members: bool) -> None:
+    """Refuse a result that no one could mean to hold in memory."""
+    model = study.model
+    n_times = study.n_steps // record_steps + 1 if record_steps else 0
+    n_values = len(model.output_variables) + len(model.recorded) * n_times
+    if members and model.population is not None:
+        n_kept = len(model.population.output_variables)
+        n_kept += len(model.population.path_variables) * n_times
+        n_values += n_kept * study.most_members
+    n_bytes = 8 * n_replicates * n_values
+    if n_bytes > _MAX_BYTES:
+        raise ConfigError(
+            f"the result would take {size_text(n_bytes)}; simulate fewer replicates, record less "
+            "often, or run a study"
+        )
+
+
+def _variables(model: Model, block: Block) -> dict[str, Variable]:
+    """Return what a block of one point holds, labelled."""
+    population = model.population
+    kept = population.output_variables if population is not None else ()
+    tracks = population.path_variables if population is not None else ()
+    parts: list[tuple[Sequence[Output], Floats | None, str, tuple[str, ...]]] = [
+        (model.output_variables, block.outputs, "", ("replicate",)),
+        (model.recorded, block.paths, "_path", ("replicate", "time")),
+        (kept, block.members, "", ("replicate", "member")),
+        (tracks, block.member_paths, "_path", ("replicate", "member", "time")),
+    ]
+    return {
+        f"{output.name}{end}": (dims, values[0], labels.output_attrs(output, model.time_unit))
+        for outputs, arrays, end, dims in parts
+        if arrays is not None
+        for output, values in zip(outputs, arrays, strict=True)
+    }
 
 
 def _point_coordinates(study: Study, point: int) -> list[Coordinate]:

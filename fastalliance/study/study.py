@@ -22,7 +22,7 @@ from fastalliance.study.plain_structure import objects_in, plain_part
 from fastalliance.study.plan import Plan
 from fastalliance.study.resolved import configuration_hash, resolved
 from fastalliance.study.statistics import Statistics
-from fastalliance.study.tiles import Tiling, block_size, cut
+from fastalliance.study.tiles import Tiling, tiling_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from fastalliance.study.progress import ProgressLike
 
 Floats = npt.NDArray[np.float64]
-_TILE_BYTES = 2**28  # of raw outputs and trajectories that a tile holds in memory
 
 
 class Study:
@@ -222,25 +221,7 @@ class Study:
 
     def tiling(self, points_per_tile: int | None = None) -> Tiling:
         """Return how the study is cut into tiles; results do not depend on it."""
-        work, block = self.n_steps * self.most_members, block_size(self.most_members)
-        tiling = cut(self.design.shape, self.replicates, work, points_per_tile, block)
-        room = max(_TILE_BYTES // max(self._bytes_per_point(tiling), 1), 1)
-        if room >= tiling.points_per_tile:
-            return tiling
-        return cut(self.design.shape, self.replicates, work, room, block)
-
-    def _bytes_per_point(self, tiling: Tiling) -> int:
-        """Return what a tile keeps per point in memory beyond its outputs."""
-        n_values = 0
-        if tiling.n_blocks > 1:  # exact quantiles need all raw outputs of a point at once
-            n_values += len(self.statistics(tiling).quantile_outputs) * self.replicates
-        if self.record_steps:
-            all_kept = self.keeps_all_replicates
-            recorded = tiling.replicates_per_tile if all_kept else self.recorded_replicates
-            n_times = self.n_steps // self.record_steps + 1
-            n_values += len(self.model.recorded) * recorded * n_times
-        n_values += len(self.member_outputs) * self.most_members * tiling.replicates_per_tile
-        return 8 * n_values
+        return tiling_of(self, points_per_tile)
 
     def statistics(self, tiling: Tiling) -> Statistics:
         """Return how replicates become statistics."""

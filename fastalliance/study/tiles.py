@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from fastalliance.study.study import Study
 
 BLOCK = 4096  # replicates per block, at most
 _MAX_BLOCK_MEMBERS = 2**22  # members of all replicates of a block: some tenths of a second
 _MIN_TILE_STEPS = 4_000_000  # about 0.05 s of one core
 _MAX_TILE_STEPS = 300_000_000  # about 4 s of one core
 _MAX_TILE_INSTANCES = 2**17  # bounds the memory of a tile's raw outputs
+_TILE_BYTES = 2**28  # of raw outputs and trajectories that a tile holds in memory
 _AIM_TILES = 64
 
 
@@ -163,3 +167,28 @@ def cut(
             break
         room //= box[axis]
     return Tiling(shape, tuple(box), replicates, block_replicates)
+
+
+def tiling_of(study: Study, points_per_tile: int | None) -> Tiling:
+    """Return how a study is cut into tiles; results do not depend on it."""
+    work, block = study.n_steps * study.most_members, block_size(study.most_members)
+    shape, replicates = study.design.shape, study.replicates
+    tiling = cut(shape, replicates, work, points_per_tile, block)
+    room = max(_TILE_BYTES // max(_bytes_per_point(study, tiling), 1), 1)
+    if room >= tiling.points_per_tile:
+        return tiling
+    return cut(shape, replicates, work, room, block)
+
+
+def _bytes_per_point(study: Study, tiling: Tiling) -> int:
+    """Return what a tile keeps per point in memory beyond its outputs."""
+    n_values = 0
+    if tiling.n_blocks > 1:  # exact quantiles need all raw outputs of a point at once
+        n_values += len(study.statistics(tiling).quantile_outputs) * study.replicates
+    if study.record_steps:
+        all_kept = study.keeps_all_replicates
+        recorded = tiling.replicates_per_tile if all_kept else study.recorded_replicates
+        n_times = study.n_steps // study.record_steps + 1
+        n_values += len(study.model.recorded) * recorded * n_times
+    n_values += len(study.member_outputs) * study.most_members * tiling.replicates_per_tile
+    return 8 * n_values

@@ -303,3 +303,20 @@ def _two_kinds(p, stream, at):
 def test_definition__mistakes(change, message):
     with pytest.raises(fa.ModelError, match=message):
         fa.simulate(change())
+
+
+def test_fields__that_a_skipped_first_stage_would_set_begin_as_zero():
+    """Whatever an earlier block has left in memory."""
+
+    def never(s, p, at):
+        return False
+
+    start = (Sweep(name="birth", when=never, member=birth, sums=add, alliance=totals),)
+    model = dataclasses.replace(
+        MODEL,
+        name="unborn",
+        population=dataclasses.replace(POPULATION, start=start, step=POPULATION.step[:1]),
+    )
+    ds = fa.simulate(model, replicates=40, seed=SEED, members=True, record_every=1.0)
+    assert (ds["seat_x_path"] == 0.0).all()
+    assert (ds["age"] == 0.0).all()
