@@ -67,6 +67,12 @@ def test_population_driver__lane_loops_are_packed(fresh_cache):
     assert packed > 0.6 * scalar
 
 
+def test_pairs_of_members__their_draws_are_packed(fresh_cache):
+    """1,149 against 290; were the loop over draws of eight turns, 1,106 against 592."""
+    packed, scalar = _counts(dataclasses.replace(fa.model("multiparty")))
+    assert packed > 3.0 * scalar
+
+
 @pytest.mark.parametrize("stage", [("start", 0), ("step", 0)], ids=["birth", "decision"])
 def test_population_driver__this_test_can_fail(stage, fresh_cache):
     """A sweep with a data-dependent loop cannot be vectorised, and the count shows it."""
