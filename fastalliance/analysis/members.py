@@ -147,6 +147,14 @@ class Histories:
             counts = np.array([int(self.ds.attrs["configuration"]["structure"]["industries"])])
         return np.arange(self.n_members) * counts[:, np.newaxis] // self.n_members
 
+    @cached_property
+    def fewest_members(self) -> int:
+        """How many members the alliance had that had the fewest ever; slots if there is none."""
+        if not self.entered:
+            return self.n_members
+        counts = (np.isfinite(block.centrality).sum(axis=1) for block in self.blocks())
+        return min((int(n.min()) for n in counts if n.size), default=self.n_members)
+
     def blocks(self, others: Sequence[str] = ()) -> Iterator[Alliances]:
         """Yield all alliances that are there, so many at a time as memory should hold.
 

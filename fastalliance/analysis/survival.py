@@ -65,7 +65,8 @@ def survival(
         With ``by="centrality"``: how many classes of equal size, by rank within each alliance,
         from 1, the least central, to `groups`, the most central; of equally central members the
         one of lower index ranks higher. The default, 10, gives deciles. Slots that were never
-        filled have no rank.
+        filled have no rank. No alliance may have fewer firms than there are classes
+        (`most_groups`).
     at : mapping of str to float or str, optional
         Axes of the design to fix, each at the coordinate nearest to the value; a choice by name.
 
@@ -100,11 +101,23 @@ def survival(
     return _dataset(histories, grouping, estimate, by)
 
 
+def most_groups(ds: xr.Dataset) -> int:
+    """Return how many classes of centrality `survival` can make of a result, with a firm in each.
+
+    Raises
+    ------
+    DesignError
+        The result holds no members.
+    """
+    return Histories.of(ds).fewest_members
+
+
 def centrality_classes(centrality: Floats, groups: int) -> Integers:
     """Return the class 0, ..., groups - 1 of each member by rank within its alliance (last axis).
 
-    The most central class has floor(members / groups) members; classes differ by one at most. NaN
-    is no member: it has no rank, and is put into the lowest class.
+    NaN is no member: it has no rank, and is put into the lowest class. Of an alliance with at least
+    `groups` members, the most central class has floor(members / groups) of them, and classes differ
+    by one at most. Of fewer members some classes have none, the most central one among them.
     """
     there = np.isfinite(centrality)
     n_members = there.sum(axis=-1, keepdims=True)
@@ -132,6 +145,11 @@ def _grouping(histories: Histories, by: By | None, groups: int) -> _Grouping:
         raise DesignError(f"groups must be a whole number, got {groups!r}")
     if not 1 <= groups <= n_members:
         raise DesignError(f"groups must be in 1..{n_members}, the number of members, got {groups}")
+    if groups > histories.fewest_members:
+        raise DesignError(
+            f"groups must be <= {histories.fewest_members}, the fewest firms of an alliance; "
+            f"got {groups}"
+        )
     name = f"centrality {_GROUP_NAMES.get(groups, 'class')}"
     text = (
         f"class of centrality by rank within the alliance, 1 the least, {groups} the most central"

@@ -2,16 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 
 import numpy as np
 import numpy.typing as npt
 
+from fastalliance.bench.populations import Run
 from fastalliance.parameters import Parameter
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.intp]
+
+# Rows (instance, parameter), generator, dt, n_steps, n_members, n_industries to outputs
+# (output, instance).
+Chunk = Callable[[Floats, np.random.Generator, float, int, int, int], Floats]
+
+
+def population_run(simulate: Chunk, n_outputs: int, n_at_once: int) -> Run:
+    """`simulate` as a `Run`, whose chunks have `n_at_once` members of all instances together."""
+
+    def run(
+        points: Floats,
+        *,
+        seed: int,
+        n_replicates: int,
+        dt: float,
+        n_steps: int,
+        n_members: int,
+        n_industries: int,
+    ) -> Floats:
+        generator = generator_of(seed)
+        size = max(1, n_at_once // n_members)
+        return by_chunks(
+            lambda rows: simulate(rows, generator, dt, n_steps, n_members, n_industries),
+            points,
+            n_replicates,
+            n_outputs,
+            size,
+        )
+
+    return run
+
+
+def by_chunks(
+    simulate: Callable[[Floats], Floats],
+    points: Floats,
+    n_replicates: int,
+    n_outputs: int,
+    size: int,
+) -> Floats:
+    """Outputs (output, point, replicate) of all instances, of which `simulate` takes `size`.
+
+    `simulate` returns outputs (output, instance) of rows (instance, parameter).
+    """
+    n = len(points) * n_replicates
+    outputs = np.empty((n_outputs, n))
+    for first in range(0, n, size):
+        last = min(first + size, n)
+        outputs[:, first:last] = simulate(points[np.arange(first, last) // n_replicates])
+    return outputs.reshape(n_outputs, len(points), n_replicates)
+
+
+def generator_of(seed: int) -> np.random.Generator:
+    """The fastest of NumPy's generators."""
+    return np.random.Generator(np.random.SFC64(seed))
 
 
 def columns(rows: Floats, parameters: Iterable[Parameter]) -> SimpleNamespace:

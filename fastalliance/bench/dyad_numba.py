@@ -10,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from fastalliance.bench.scalars import clip01, logistic
+from fastalliance.bench.scalars import clip01, logistic, records
 from fastalliance.library.dyad import OUTPUTS, PARAMETERS
 
 Floats = npt.NDArray[np.float64]
-RECORD = np.dtype([(parameter.name, np.float64) for parameter in PARAMETERS])
 
 
 def run(
@@ -31,9 +30,8 @@ def run(
 
     Parameters as those of `fastalliance.bench.dyad_numpy.run`; the seed's low 32 bits are used.
     """
-    records = np.ascontiguousarray(points).view(RECORD)[:, 0]
     outputs = np.empty((len(points), n_replicates, len(OUTPUTS)))
-    _run(records, seed & 0xFFFFFFFF, dt, n_steps, noise, incidents, outputs)
+    _run(records(points, PARAMETERS), seed & 0xFFFFFFFF, dt, n_steps, noise, incidents, outputs)
     return outputs.transpose(2, 0, 1)
 
 

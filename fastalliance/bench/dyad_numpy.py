@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import numpy.typing as npt
 
-from fastalliance.bench.arrays import clip01, logistic, relaxed
+from fastalliance.bench.arrays import by_chunks, clip01, generator_of, logistic, relaxed
 from fastalliance.library.dyad import OUTPUTS, PARAMETERS
 
 Floats = npt.NDArray[np.float64]
@@ -35,7 +35,7 @@ def run(
     points : float64 (point, parameter)
         In the order of the model's parameters.
     seed : int
-        Of the generator (SFC64, the fastest of NumPy's).
+        Of the generator.
     n_replicates : int
         Replicates of each point.
     dt, n_steps : float, int
@@ -43,18 +43,17 @@ def run(
     noise, incidents : bool
         Whether any is drawn.
     """
-    generator = np.random.Generator(np.random.SFC64(seed))
-    n = len(points) * n_replicates
-    outputs = np.empty((len(OUTPUTS), n))
-    for first in range(0, n, CHUNK):
-        last = min(first + CHUNK, n)
-        rows = points[np.arange(first, last) // n_replicates]
-        with np.errstate(over="ignore"):  # exp of a logistic that is 0
-            chunk = _run_chunk(rows, generator, dt, n_steps, noise, incidents)
-        outputs[:, first:last] = chunk
-    return outputs.reshape(len(OUTPUTS), len(points), n_replicates)
+    generator = generator_of(seed)
+    return by_chunks(
+        lambda rows: _run_chunk(rows, generator, dt, n_steps, noise, incidents),
+        points,
+        n_replicates,
+        len(OUTPUTS),
+        CHUNK,
+    )
 
 
+@np.errstate(over="ignore")  # exp of a logistic that is 0
 def _run_chunk(
     rows: Floats,
     generator: np.random.Generator,

@@ -11,31 +11,10 @@ import numpy.typing as npt
 from numba import njit
 
 from fastalliance.bench.exit_cascade_draws import Draws
-from fastalliance.bench.scalars import first_of_descending
+from fastalliance.bench.scalars import first_of_descending, population_run, records
 from fastalliance.library.exit_cascade import OUTPUTS, PARAMETERS
 
 Floats = npt.NDArray[np.float64]
-RECORD = np.dtype([(parameter.name, np.float64) for parameter in PARAMETERS])
-
-
-def run(
-    points: Floats,
-    *,
-    seed: int,
-    n_replicates: int,
-    dt: float,
-    n_steps: int,
-    n_members: int,
-    n_industries: int,
-) -> Floats:
-    """Outputs (output, point, replicate) of points (point, parameter), with numba's own generator.
-
-    Parameters as those of `fastalliance.bench.exit_cascade_numpy.run`; the seed's low 32 bits are
-    used.
-    """
-    outputs = np.empty((len(points), n_replicates, len(OUTPUTS)))
-    _run(_records(points), seed & 0xFFFFFFFF, dt, n_steps, n_members, n_industries, outputs)
-    return outputs.transpose(2, 0, 1)
 
 
 def run_drawn(
@@ -43,7 +22,7 @@ def run_drawn(
 ) -> Floats:
     """Outputs (output, instance), where the draws are given: point and draws of each instance."""
     outputs = np.empty((len(points), len(OUTPUTS)))
-    for i, record in enumerate(_records(points)):
+    for i, record in enumerate(records(points, PARAMETERS)):
         _simulate(
             record,
             draws.centrality[i],
@@ -56,10 +35,6 @@ def run_drawn(
             outputs[i],
         )
     return outputs.T
-
-
-def _records(points: Floats) -> npt.NDArray[np.void]:
-    return np.ascontiguousarray(points).view(RECORD)[:, 0]
 
 
 @njit(cache=True)
@@ -83,6 +58,9 @@ def _run(points, seed, dt, n_steps, n_members, n_industries, outputs):
                 n_industries,
                 outputs[point, replicate],
             )
+
+
+run = population_run(_run, PARAMETERS, len(OUTPUTS))
 
 
 @njit(cache=True)

@@ -7,7 +7,13 @@ from types import SimpleNamespace
 import numpy as np
 import numpy.typing as npt
 
-from fastalliance.bench.arrays import blocks, columns, first_of_descending, reciprocal
+from fastalliance.bench.arrays import (
+    blocks,
+    columns,
+    first_of_descending,
+    population_run,
+    reciprocal,
+)
 from fastalliance.bench.exit_cascade_draws import Draws
 from fastalliance.library.exit_cascade import OUTPUTS, PARAMETERS
 
@@ -19,41 +25,20 @@ CHUNK = 2**15  # members of all instances together; measured best of 2**12 to 2*
 TIE = 1e-9
 
 
-def run(
-    points: Floats,
-    *,
-    seed: int,
-    n_replicates: int,
+def _simulate(
+    rows: Floats,
+    generator: np.random.Generator,
     dt: float,
     n_steps: int,
     n_members: int,
     n_industries: int,
 ) -> Floats:
-    """Outputs (output, point, replicate) of points (point, parameter), with NumPy's own generator.
+    """Outputs (output, instance) of rows (instance, parameter), drawn for."""
+    p = columns(rows, PARAMETERS)
+    return _run_chunk(p, _draw(p, generator, n_members), dt, n_steps, n_industries)
 
-    Parameters
-    ----------
-    points : float64 (point, parameter)
-        In the order of the model's parameters.
-    seed : int
-        Of the generator (SFC64, the fastest of NumPy's).
-    n_replicates : int
-        Replicates of each point.
-    dt, n_steps : float, int
-        Step in quarters, and their number.
-    n_members, n_industries : int
-        Size of an alliance.
-    """
-    generator = np.random.Generator(np.random.SFC64(seed))
-    n = len(points) * n_replicates
-    size = max(1, CHUNK // n_members)
-    outputs = np.empty((len(OUTPUTS), n))
-    for first in range(0, n, size):
-        last = min(first + size, n)
-        p = columns(points[np.arange(first, last) // n_replicates], PARAMETERS)
-        drawn = _draw(p, generator, n_members)
-        outputs[:, first:last] = _run_chunk(p, drawn, dt, n_steps, n_industries)
-    return outputs.reshape(len(OUTPUTS), len(points), n_replicates)
+
+run = population_run(_simulate, len(OUTPUTS), CHUNK)
 
 
 def run_drawn(

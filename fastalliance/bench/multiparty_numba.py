@@ -1,4 +1,7 @@
-"""`multiparty` as most people write it in numba: for each instance, each step, each member."""
+"""`multiparty` as most people write it in numba: for each instance, each step, each member.
+
+`_simulate` is long on purpose: it is the plain loop that people write, not cut into pieces.
+"""
 
 # mypy: disallow-untyped-decorators=False, disallow-untyped-defs=False, disallow-untyped-calls=False
 
@@ -11,34 +14,19 @@ import numpy.typing as npt
 from numba import njit
 
 from fastalliance.bench.multiparty_draws import Draws
-from fastalliance.bench.scalars import clip01, first_of_descending, logistic
+from fastalliance.bench.scalars import (
+    clip01,
+    first_of_descending,
+    logistic,
+    population_run,
+    records,
+)
 from fastalliance.library.multiparty import MODEL, OUTPUTS
 
 Floats = npt.NDArray[np.float64]
-RECORD = np.dtype([(parameter.name, np.float64) for parameter in MODEL.parameters])
 NEVER_FILLED, INSIDE, GONE = 0, 1, 2
 TIE = 1e-12
 NOBODY = 1e-9
-
-
-def run(
-    points: Floats,
-    *,
-    seed: int,
-    n_replicates: int,
-    dt: float,
-    n_steps: int,
-    n_members: int,
-    n_industries: int,
-) -> Floats:
-    """Outputs (output, point, replicate) of points (point, parameter), with numba's own generator.
-
-    Parameters as those of `fastalliance.bench.multiparty_numpy.run`; the seed's low 32 bits are
-    used.
-    """
-    outputs = np.empty((len(points), n_replicates, len(OUTPUTS)))
-    _run(_records(points), seed & 0xFFFFFFFF, dt, n_steps, n_members, n_industries, outputs)
-    return outputs.transpose(2, 0, 1)
 
 
 def run_drawn(
@@ -46,14 +34,10 @@ def run_drawn(
 ) -> Floats:
     """Outputs (output, instance), where point and first firms of each instance are given."""
     outputs = np.empty((len(points), len(OUTPUTS)))
-    for i, record in enumerate(_records(points)):
+    for i, record in enumerate(records(points, MODEL.parameters)):
         firms = Draws(*(values[i].copy() for values in draws))
         _simulate(record, firms, dt, n_steps, n_industries, outputs[i])
     return outputs.T
-
-
-def _records(points: Floats) -> npt.NDArray[np.void]:
-    return np.ascontiguousarray(points).view(RECORD)[:, 0]
 
 
 @njit(cache=True)
@@ -73,6 +57,9 @@ def _run(points, seed, dt, n_steps, n_slots, n_industries, outputs):
             for i in range(n_slots):
                 _draw_firm(p, firms, i)
             _simulate(p, firms, dt, n_steps, n_industries, outputs[point, replicate])
+
+
+run = population_run(_run, MODEL.parameters, len(OUTPUTS))
 
 
 @njit(cache=True)

@@ -11,7 +11,9 @@ from fastalliance.bench.arrays import (
     blocks,
     clip01,
     first_of_descending,
+    generator_of,
     logistic,
+    population_run,
     reciprocal,
     relaxed,
 )
@@ -35,48 +37,28 @@ EMPTY_SHARE = 0.125  # of a chunk, from which on its empty alliances are left ou
 NOBODY = 1e-9
 
 
-def run(
-    points: Floats,
-    *,
-    seed: int,
-    n_replicates: int,
+def _simulate(
+    rows: Floats,
+    generator: np.random.Generator,
     dt: float,
     n_steps: int,
     n_members: int,
     n_industries: int,
 ) -> Floats:
-    """Outputs (output, point, replicate) of points (point, parameter), with NumPy's own generator.
+    """Outputs (output, instance) of rows (instance, parameter), whose first firms are drawn."""
+    p = parameters(rows, dt)
+    drawn = draw(p, generator, (len(rows), n_members))
+    return _run_chunk(p, drawn, generator, n_steps, n_industries)
 
-    Parameters
-    ----------
-    points : float64 (point, parameter)
-        In the order of the model's parameters.
-    seed : int
-        Of the generator (SFC64, the fastest of NumPy's).
-    n_replicates : int
-        Replicates of each point.
-    dt, n_steps : float, int
-        Step in months, and their number.
-    n_members, n_industries : int
-        Slots of an alliance, and their industries.
-    """
-    generator = np.random.Generator(np.random.SFC64(seed))
-    n = len(points) * n_replicates
-    size = max(1, CHUNK // n_members)
-    outputs = np.empty((len(OUTPUTS), n))
-    for first in range(0, n, size):
-        last = min(first + size, n)
-        p = parameters(points[np.arange(first, last) // n_replicates], dt)
-        drawn = draw(p, generator, (last - first, n_members))
-        outputs[:, first:last] = _run_chunk(p, drawn, generator, n_steps, n_industries)
-    return outputs.reshape(len(OUTPUTS), len(points), n_replicates)
+
+run = population_run(_simulate, len(OUTPUTS), CHUNK)
 
 
 def run_drawn(
     points: Floats, draws: Draws, *, dt: float, n_steps: int, n_industries: int
 ) -> Floats:
     """Outputs (output, instance), where point and first firms of each instance are given."""
-    generator = np.random.Generator(np.random.SFC64(0))  # of noise and entry, where there is any
+    generator = generator_of(0)  # of noise and entry, where there is any
     return _run_chunk(parameters(points, dt), draws, generator, n_steps, n_industries)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -23,23 +23,46 @@ BANDS = ((0.05, 0.95), (0.25, 0.75))
 
 
 def draw_fan(
-    ax: Axes, time: FloatArray, values: FloatArray, colour: str, style: Any, *, bands: bool
+    ax: Axes,
+    time: FloatArray,
+    values: FloatArray,
+    colour: str,
+    style: Any,
+    *,
+    bands: bool,
+    stepped: bool = False,
 ) -> None:
-    """Draw the rows of `values` (replicate, time) as lines, or as median and bands."""
+    """Draw the rows of `values` (replicate, time) as lines, or as median and bands.
+
+    What is `stepped` keeps its value up to the next time.
+    """
     n_replicates = values.shape[0]
+    step: Literal["post"] | None = "post" if stepped else None
     if bands and n_replicates:
-        for low, high in BANDS:
-            ends = quantiles(values, (low, high))
-            ax.fill_between(time, *ends, color=colour, alpha=0.2, linewidth=0)
-        ax.plot(time, quantiles(values, (0.5,))[0], color=colour, lw=1.8, ls=style)
+        for levels in BANDS:
+            low, high = quantiles(values, levels)
+            ax.fill_between(time, low, high, step=step, color=colour, alpha=0.2, linewidth=0)
+        draw_single(ax, time, quantiles(values, (0.5,))[0], colour, style, stepped=stepped)
     elif n_replicates:
         alpha = min(max(6 / n_replicates, 0.3), 0.8)
-        ax.plot(time, values.T, color=colour, lw=0.8, alpha=alpha)
+        ax.plot(time, values.T, color=colour, lw=0.8, alpha=alpha, ds=_drawstyle(stepped))
 
 
-def draw_single(ax: Axes, time: FloatArray, values: FloatArray, colour: str, style: Any) -> None:
-    """Draw the only replicate."""
-    ax.plot(time, values, color=colour, lw=1.8, ls=style)
+def draw_single(
+    ax: Axes,
+    time: FloatArray,
+    values: FloatArray,
+    colour: str,
+    style: Any,
+    *,
+    stepped: bool = False,
+) -> None:
+    """Draw the only replicate, or what stands for all of them."""
+    ax.plot(time, values, color=colour, lw=1.8, ls=style, ds=_drawstyle(stepped))
+
+
+def _drawstyle(stepped: bool) -> Literal["steps-post", "default"]:
+    return "steps-post" if stepped else "default"
 
 
 def quantiles(values: FloatArray, levels: tuple[float, ...]) -> FloatArray:

@@ -28,8 +28,9 @@ class Fate:
     ----------
     name, colour : str
     those : booleans of shape (replicates,)
+        Of recorded ones.
     share : float
-        Of the replicates whose end is known; NaN if there are none.
+        Of the recorded replicates whose end is known; NaN if there are none.
     """
 
     name: str
@@ -51,16 +52,20 @@ def fate_output(ds: xr.Dataset) -> str | None:
     return next((name for name in _NAMES if name in held), None)
 
 
-def fates(ds: xr.Dataset) -> list[Fate]:
-    """Return the fates at a point of the design, the better one first; none that are not told."""
+def fates(ds: xr.Dataset, recorded: npt.NDArray[np.bool_]) -> list[Fate]:
+    """Return the fates at a point of the design, the better one first; none that are not told.
+
+    `recorded` tells of which replicates there are trajectories: shares of others would contradict
+    what is drawn.
+    """
     output = fate_output(ds)
     if output is None:
         return []
     ends = np.atleast_1d(as_array(ds[output]))
-    n_known = np.count_nonzero(np.isfinite(ends))
+    n_known = np.count_nonzero(recorded & np.isfinite(ends))
     found = []
     for value, name in enumerate(_NAMES[output]):
-        those = ends == value
+        those = recorded & (ends == value)
         share = float(those.sum() / n_known) if n_known else float("nan")
         found.append(Fate(name, _COLOURS[name], those, share))
     return sorted(found, key=lambda fate: fate.colour != BLUE)

@@ -57,12 +57,11 @@ def output_label(ds: xr.Dataset, output: str) -> str:
 
 
 def value_of(coordinate: xr.DataArray) -> str:
-    """Return a scalar coordinate in words: ``"trust noise 0.2 month^-1/2"``, ``"mode calm"``."""
+    """Return a scalar coordinate in words: ``"entry rate 0.1 [1/month]"``, ``"mode calm"``."""
     name = coordinate.attrs.get("long_name", str(coordinate.name).replace("_", " "))
-    unit = str(coordinate.attrs.get("units", "1"))
     value = float(coordinate)
     number = names_of_codes(coordinate).get(value, f"{value:.4g}")
-    return plain(f"{name} {number}" if unit in ("1", "") else f"{name} {number} {unit}")
+    return with_unit(f"{name} {number}", coordinate.attrs.get("units", "1"))
 
 
 def title(

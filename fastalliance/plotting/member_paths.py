@@ -40,6 +40,7 @@ class _Spell(NamedTuple):
     Parameters
     ----------
     times, values : floats of shape (records,)
+        Where the time of the exit is known, it follows with the last recorded value.
     centrality : float
         NaN where it is not known.
     left : bool
@@ -131,16 +132,22 @@ def _dress(ax: Axes, ds: xr.Dataset, path: str) -> None:
 
 
 def _spells(ds: xr.Dataset, path: str) -> Iterator[_Spell]:
-    """Yield the spells of all slots: the first firm's, and those of later ones."""
+    """Yield the spells of all slots: the first firm's, and those of later ones.
+
+    The first firm's exit is known; later ones are seen only at the records.
+    """
     time = as_array(ds[TIME])
-    values = as_array(ds[path].transpose(MEMBER, TIME))
-    nothing = np.full(len(values), np.nan)
+    paths = as_array(ds[path].transpose(MEMBER, TIME))
+    nothing = np.full(len(paths), np.nan)
     of_first = (as_array(ds[n]) if n in ds else nothing for n in ("exit_time", "centrality"))
-    for slot, left, centrality in zip(values, *of_first, strict=True):
+    for slot, left, centrality in zip(paths, *of_first, strict=True):
         there = np.isfinite(slot)
         first = there & ~(time >= left - 1e-9)
         for run in _runs(first):
-            yield _Spell(time[run], slot[run], centrality, bool(np.isfinite(left)))
+            times, values = time[run], slot[run]
+            if np.isfinite(left):
+                times, values = np.append(times, left), np.append(values, values[-1])
+            yield _Spell(times, values, centrality, bool(np.isfinite(left)))
         for run in _runs(there & ~first):
             yield _Spell(time[run], slot[run], np.nan, run.stop < time.size)
 
@@ -161,7 +168,8 @@ def _draw_spells(ax: Axes, spells: list[_Spell]) -> list[Artist]:
     handles: list[Artist] = []
     if ends:
         x, y = np.transpose([end for end, _ in ends])
-        ax.scatter(x, y, c=[c for _, c in ends], zorder=3, **_DOT)
+        # Dots at the horizon are whole.
+        ax.scatter(x, y, c=[c for _, c in ends], zorder=3, clip_on=False, **_DOT)
         handles.append(ax.scatter([], [], color=_colour(0.5), label="a member leaves", **_DOT))
     if any(np.isnan(s.centrality) for s in order) and len({*map(str, colours)}) > 1:
         text = "firms that refilled a slot"

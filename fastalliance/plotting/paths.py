@@ -17,6 +17,9 @@ _SUFFIX = "_path"
 # What the story of an alliance is told by, where both are there.
 STORY = ("membership", "trust")
 
+# What changes when somebody leaves or enters, and stays as it is in between.
+STEPPED = ("membership", "exits")
+
 # Quantity -> side ("a", "b", or "" for an unpaired one) -> variable.
 Quantities = dict[str, dict[str, str]]
 

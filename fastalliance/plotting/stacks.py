@@ -27,6 +27,8 @@ from fastalliance.plotting.marks import mark_handles, mark_times
 from fastalliance.plotting.panels import Stack, legend_outside, say_missing, stacked_multiples
 from fastalliance.plotting.paths import (
     REPLICATE,
+    STEPPED,
+    STORY,
     TIME,
     Quantities,
     by_replicate,
@@ -76,29 +78,37 @@ def draw_stacks(ds: xr.Dataset, outputs: Sequence[str] | None) -> Figure:
 
 def n_recorded(ds: xr.Dataset) -> int:
     """Return how many replicates have trajectories, at the point that has most of them."""
+    return int(_recorded(ds).sum(axis=-1).max(initial=0))
+
+
+def _recorded(ds: xr.Dataset) -> npt.NDArray[np.bool_]:
+    """Return which replicates (last axis) have trajectories."""
     first = ds[next(iter(next(iter(quantities(ds).values())).values()))]
     if REPLICATE not in first.dims:
-        return 1
-    known = np.isfinite(as_array(first.isel({TIME: 0}).transpose(..., REPLICATE)))
-    return int(known.sum(axis=-1).max(initial=0))
+        first = first.expand_dims(REPLICATE)
+    return np.asarray(np.isfinite(as_array(first.transpose(..., REPLICATE, TIME))).any(axis=-1))
 
 
 def _draw_stack(stack: Stack, shown: Quantities, *, in_titles: bool) -> None:
     part = stack.part
     time = as_array(part[TIME])
-    known = fates(part) if n_recorded(part) > 1 else []
-    empty = True
-    for ax, sides in zip(stack.axes, shown.values(), strict=True):
+    recorded = _recorded(part)
+    known = _fates(part)
+    for ax, (quantity, sides) in zip(stack.axes, shown.items(), strict=True):
         for side, name in sorted(sides.items()):
             values = by_replicate(part[name])
-            recorded = np.asarray(np.isfinite(values).any(axis=1))
-            empty &= not recorded.any()
-            _draw_fates(ax, time, values, recorded, known, side)
+            _draw_fates(ax, time, values, recorded, known, side, stepped=quantity in STEPPED)
     mark_times(stack.axes, part)
-    if empty:
+    if not recorded.any():
         say_missing(stack.axes[0], "no value" if is_complete(part) else "not computed yet")
     elif in_titles:
         _write_shares(stack.axes[0], known)
+
+
+def _fates(part: xr.Dataset) -> list[Fate]:
+    """Return the fates at a point; none of a single replicate, which is drawn as itself."""
+    recorded = _recorded(part)
+    return fates(part, recorded) if recorded.sum() > 1 else []
 
 
 def _draw_fates(
@@ -108,17 +118,19 @@ def _draw_fates(
     recorded: npt.NDArray[np.bool_],
     known: list[Fate],
     side: str,
+    *,
+    stepped: bool,
 ) -> None:
     """Draw a state's recorded replicates, each fate in its colour."""
     style = STYLES[side]
-    groups = [(fate.colour, recorded & fate.those) for fate in known]
+    groups = [(fate.colour, fate.those) for fate in known]
     for colour, those in groups or [(COLOURS[side], recorded)]:
         if recorded.sum() == 1 and those.any():
-            draw_single(ax, time, values[those][0], colour, style)
+            draw_single(ax, time, values[those][0], colour, style, stepped=stepped)
             continue
         few = len(groups) > 1 and those.sum() <= _FEW
         bands = bool(recorded.sum() > MAX_LINES and not few)
-        draw_fan(ax, time, values[those], colour, style, bands=bands)
+        draw_fan(ax, time, values[those], colour, style, bands=bands, stepped=stepped)
 
 
 def _write_shares(ax: Axes, known: list[Fate]) -> None:
@@ -150,7 +162,8 @@ def _handles(
 ) -> list[Artist]:
     handles: list[Artist] = []
     paired = any("b" in sides and "a" in sides for sides in shown.values())
-    known = fates(stacks[0].part) if n_recorded(ds) > 1 else []
+    first = stacks[0].part
+    known = fates(first, _recorded(first)) if n_recorded(ds) > 1 else []
     for fate in known:
         text = fate.name if in_titles else fate.text
         handles.append(Line2D([], [], color=fate.colour, lw=1.8, label=text))
@@ -161,4 +174,17 @@ def _handles(
         )
     if n_recorded(ds) > MAX_LINES:
         handles += fan_handles(GREY if known or paired else BLUE)
-    return handles + mark_handles(ds)
+    handles += mark_handles(ds)
+    if _any_empty(ds, shown):
+        # Left out, they would leave their fan to the few that are still there, whose trust is high.
+        text = "without members, trust counts as 0"
+        handles.append(Line2D([], [], ls="none", label=text))
+    return handles
+
+
+def _any_empty(ds: xr.Dataset, shown: Quantities) -> bool:
+    """Return whether the trust of alliances is drawn that have no members left."""
+    members, trust = (f"{name}_path" for name in STORY)
+    if not any(trust in sides.values() for sides in shown.values()):
+        return False
+    return members in ds.data_vars and bool((as_array(ds[members]) == 0).any())

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from fastalliance.analysis import names_of_codes
-from fastalliance.analysis.survival import By, survival
+from fastalliance.analysis.survival import By, most_groups, survival
 from fastalliance.plotting.figure import BLUE, DISTINCT, LABEL_SIZE, SMALL_SIZE
 from fastalliance.plotting.labels import is_complete, label, plain, value_of
 from fastalliance.plotting.panels import legend_outside, say_missing, small_multiples
@@ -44,9 +44,10 @@ class _Curves(NamedTuple):
 def draw_survival(ds: xr.Dataset, by: By | None) -> Figure:
     """Draw the share of members still in over time, a panel for each point of the design.
 
-    Without `by`, the values of one axis of the design are the curves of a panel.
+    Without `by`, the values of one axis of the design are the curves of a panel. Classes of
+    centrality are deciles, or as many as the smallest alliance has firms.
     """
-    groups = min(_DECILES, ds.sizes.get("member", 1))
+    groups = min(_DECILES, most_groups(ds)) if by == "centrality" else _DECILES
     curves = survival(ds, by=by, groups=groups)
     dims = [str(d) for d in curves["survival"].dims if d not in (GROUP, "time")]
     shown = _curves(curves, dims, by)
@@ -130,7 +131,7 @@ def _add_bar(figure: Figure, panels: list[Axes], curves: xr.Dataset, shown: _Cur
     step = -(-n // _MAX_CURVES)
     bar.set_ticks(list(range(0, n, step)), labels=[str(int(v)) for v in labels[::step]])
     name = str(curves[GROUP].attrs["long_name"])
-    order = f" ({n}: most central)" if name != "industry" else ""
+    order = f" ({n}: most central)" if name != "industry" and n > 1 else ""
     bar.set_label(plain(name + order), fontsize=LABEL_SIZE)
     bar.ax.tick_params(labelsize=SMALL_SIZE, length=0)
     bar.ax.minorticks_off()

@@ -38,6 +38,7 @@ from fastalliance.plotting.marks import mark_handles, mark_times
 from fastalliance.plotting.member_paths import draw_members
 from fastalliance.plotting.paths import (
     REPLICATE,
+    STEPPED,
     STORY,
     TIME,
     Quantities,
@@ -167,7 +168,7 @@ def _draw_quantity(ax: Axes, ds: xr.Dataset, quantity: str, sides: dict[str, str
     extremes = []
     for side, name in sorted(sides.items()):
         values = by_replicate(ds[name])
-        _draw_values(ax, time, values, side)
+        _draw_values(ax, time, values, side, stepped=quantity in STEPPED)
         extremes.append(values[np.isfinite(values)])
     unit = str(ds[next(iter(sides.values()))].attrs.get("units", "1"))
     ax.set_ylabel(quantity_label(ds, quantity, sides), fontsize=LABEL_SIZE)
@@ -179,12 +180,15 @@ def _draw_quantity(ax: Axes, ds: xr.Dataset, quantity: str, sides: dict[str, str
     mark_times([ax], ds)
 
 
-def _draw_values(ax: Axes, time: FloatArray, values: FloatArray, side: str) -> None:
+def _draw_values(
+    ax: Axes, time: FloatArray, values: FloatArray, side: str, *, stepped: bool
+) -> None:
     colour, style = COLOURS[side], STYLES[side]
     if len(values) == 1:
-        draw_single(ax, time, values[0], colour, style)
+        draw_single(ax, time, values[0], colour, style, stepped=stepped)
     else:
-        draw_fan(ax, time, values, colour, style, bands=len(values) > MAX_LINES)
+        bands = len(values) > MAX_LINES
+        draw_fan(ax, time, values, colour, style, bands=bands, stepped=stepped)
 
 
 def _add_legend(figure: Figure, ds: xr.Dataset, groups: Quantities) -> None:

@@ -1,6 +1,5 @@
 """The person-period table: what members saw, period by period, is what stands in it."""
 
-import dataclasses
 import math
 from pathlib import Path
 
@@ -13,54 +12,8 @@ import xarray as xr
 import fastalliance as fa
 from fastalliance.analysis.events import EventTable
 from fastalliance.export import check_target, export
-from tests.unit import alliances
 from tests.unit.cascades import cascades
-
-COLUMNS = [
-    *("alliance", "replicate", "member", "industry", "period", "time", "at_risk", "exited"),
-    *("centrality", "industry_exits", "alliance_exits", "uncertainty", "pressure"),
-]
-
-
-@dataclasses.dataclass
-class Graphs:
-    """Neighbours in compressed rows."""
-
-    indptr: np.ndarray
-    indices: np.ndarray
-
-    @classmethod
-    def of(cls, adjacency: list[np.ndarray]) -> "Graphs":
-        n = len(adjacency[0])
-        bounds, entries = [], 0
-        for graph in adjacency:
-            bounds.append(entries + np.concatenate(([0], np.cumsum(graph.sum(axis=1)))))
-            entries += int(graph.sum())
-        indices = np.concatenate([np.nonzero(graph)[1] for graph in adjacency])
-        assert bounds[-1].shape == (n + 1,)
-        return cls(np.array(bounds), indices)
-
-
-def random_graphs(n_graphs: int, n_members: int) -> list[np.ndarray]:
-    rng = np.random.default_rng(3)
-    graphs = []
-    for _ in range(n_graphs):
-        upper = np.triu(rng.random((n_members, n_members)) < 0.15, 1)
-        upper[:, 0] = upper[0, :] = False  # a member without neighbours
-        graphs.append(upper | upper.T)
-    return graphs
-
-
-def table(
-    ds: xr.Dataset, *, neighbours: Graphs | None = None, max_rows: int = 2**18
-) -> pd.DataFrame:
-    events = EventTable.of(ds, neighbours=neighbours)
-    parts = list(events.parts(max_rows))
-    names = [column.name for column in events.columns]
-    columns = [np.concatenate(cells) for cells in zip(*parts, strict=True)]
-    for column, cells in zip(events.columns, columns, strict=True):
-        assert cells.dtype == column.dtype
-    return pd.DataFrame(dict(zip(names, columns, strict=True)))
+from tests.unit.event_tables import COLUMNS, HARD, Graphs, check_seen, random_graphs, table
 
 
 def expected_rows(ds: xr.Dataset) -> pd.DataFrame:
@@ -76,9 +29,6 @@ def expected_rows(ds: xr.Dataset) -> pd.DataFrame:
                     gone = left < (k + 1.5) * dt
                     rows.append((number, member, k, k * dt, gone))
     return pd.DataFrame(rows, columns=["alliance", "member", "period", "time", "exited"])
-
-
-HARD = {"uncertainty_halflife": 6.0, "memory": 4.0, "tie_weight": 0.5, "base_hazard": 0.03}
 
 
 @pytest.fixture(scope="module")
@@ -126,21 +76,6 @@ def test_covariates__are_what_members_saw(plain) -> None:
     np.testing.assert_array_equal(
         found["centrality"], centrality[found["alliance"], found["member"]]
     )
-
-
-def check_seen(found: pd.DataFrame, seen, *, ties: bool) -> None:
-    names = {"pressure": "pressure", "industry_exits": "industry", "alliance_exits": "alliance"}
-    if ties:
-        names["tie_exits"] = "ties"
-    for column, attribute in names.items():
-        expected = [
-            getattr(seen[alliance // 6, alliance % 6], attribute)[period, member]
-            for alliance, period, member in zip(
-                found["alliance"], found["period"], found["member"], strict=True
-            )
-        ]
-        np.testing.assert_allclose(found[column], expected, rtol=1e-12, atol=1e-14)
-        assert found[column].max() > 0.05
 
 
 def test_ties__are_those_of_the_replicate_s_graph() -> None:
@@ -259,30 +194,6 @@ def test_blocks__of_reading_do_not_matter(plain, monkeypatch: pytest.MonkeyPatch
     pd.testing.assert_frame_equal(table(ds), whole)
 
 
-def test_table_of_points__has_their_own_parameters() -> None:
-    points = {"immunity": [0.0, 0.9, 0.4], "prominence_weight": [2.0, 0.0, 1.0]}
-    ds, seen = cascades(points=points, parameters={"seed_exits": 4.0})
-    found = table(ds)
-    assert list(found.columns[1:4]) == ["point", "immunity", "prominence_weight"]
-    np.testing.assert_array_equal(
-        found["immunity"], np.array(points["immunity"])[found["alliance"] // 6]
-    )
-    check_seen(found, seen, ties=False)
-
-
-def test_single_member_industries__see_nobody_of_their_own() -> None:
-    ds, _ = cascades(members=5, industries=5, parameters={"base_hazard": 0.1})
-    found = table(ds)
-    assert (found["industry_exits"] == 0).all()
-    np.testing.assert_array_equal(found["alliance_exits"].max() > 0, True)
-
-
-def test_infinite_time_constants__as_text_of_a_store() -> None:
-    ds, seen = cascades(parameters={"seed_exits": 4.0})
-    ds.attrs["configuration"]["parameters"].update(memory="inf", uncertainty_halflife="Infinity")
-    check_seen(table(ds), seen, ties=False)
-
-
 def test_unfinished__alliances_that_are_not_there_have_no_rows(plain) -> None:
     ds, _ = plain
     part = ds.copy()
@@ -324,99 +235,3 @@ def test_refused__a_network_without_its_neighbours() -> None:
     untied = ds.copy()
     untied.attrs["configuration"]["parameters"]["tie_weight"] = 0.0
     assert "tie_exits" not in table(untied)
-
-
-def test_industries__may_vary_over_the_design() -> None:
-    parts = {n: cascades(industries=n, parameters={"seed_exits": 4.0}, seed=n) for n in (1, 5, 4)}
-    bare = [ds.drop_vars("industry") for ds, _ in parts.values()]
-    ds = xr.concat(bare, dim="industries", combine_attrs="override")
-    ds = ds.assign_coords(industries=("industries", [1.0, 5.0, 4.0], {"units": "1"}))
-    found = table(ds)
-    for i, (n, (one, seen)) in enumerate(parts.items()):
-        own = found[found["industries"] == n].reset_index(drop=True)
-        own["alliance"] -= 6 * i
-        check_seen(own, seen, ties=False)
-        pd.testing.assert_frame_equal(own.drop(columns="industries"), table(one))
-
-
-def test_members__may_not_vary_and_are_cut_to_the_chosen_size() -> None:
-    (small, seen), (large, _) = (cascades(members=n, seed=n) for n in (12, 20))
-    bare = [ds.drop_vars("industry") for ds in (small, large)]
-    ds = xr.concat(bare, dim="members", join="outer", combine_attrs="override")
-    ds = ds.assign_coords(members=("members", [12.0, 20.0], {"units": "1"}))
-    with pytest.raises(fa.DesignError, match=r"members varies .*: choose one size .*ds\.sel"):
-        EventTable.of(ds)
-    found = table(ds.sel(members=12))
-    check_seen(found, seen, ties=False)
-    assert found["member"].max() == 11
-
-
-def test_ties__of_a_network_without_any() -> None:
-    ds = fa.Study(
-        "exit_cascade",
-        parameters={"tie_weight": 0.5},
-        structure={"members": 6, "industries": 2, "network": np.zeros((0, 2), dtype=int)},
-        replicates=3,
-        keep={"members": True},
-    ).run()
-    rows = table(ds)
-    assert len(rows) > 0
-    assert (rows["tie_exits"] == 0.0).all()
-
-
-# The members of `multiparty` leave by thresholds that are all the same, and by force: the twin
-# tells which, so that the pressure in the table is that of the model.
-ALIKE = {
-    **{"payoff_weight": 0.0, "base_hazard": 0.0, "threshold_sd": 0.0, "threshold_mean": 0.3},
-    **{"initial_share": 0.75, "seed_exits": 3.0, "seed_time": 4.0, "uncertainty": 1.4},
-}
-
-
-def test_multiparty__peers_explain_every_exit_that_was_not_forced() -> None:
-    rules = {"seed_rule": [-1.0, 1.0]}
-    ds = alliances.study(rules, parameters=ALIKE, slots=24, industries=4, replicates=8)
-    found = table(ds)
-    names = [*COLUMNS[:9], "capability", *COLUMNS[9:12], "peer_pressure"]
-    names[1:1] = ["seed_rule"]
-    assert list(found.columns) == names
-    forced = (found["time"] == 4.0) & (found["exited"] == 1)
-    reached = found["peer_pressure"] >= 0.3 - 1e-9
-    np.testing.assert_array_equal((found["exited"] == 1) & ~forced, reached & ~forced)
-    assert forced.sum() >= 3 * 16
-    assert 40 < (reached & ~forced).sum() < len(found) - 200
-    initial = ds["entry_time"].notnull().sum(["replicate", "member"])
-    assert found.groupby("seed_rule")["member"].nunique().to_list() == [18, 18]
-    assert (found["period"] == 0).sum() == initial.sum() == 18 * 16
-    for name in ("centrality", "capability"):
-        values = ds[name].values.reshape(-1, 24)
-        np.testing.assert_array_equal(found[name], values[found["alliance"], found["member"]])
-
-
-def test_multiparty__rows_begin_at_the_entry_and_tell_nothing_that_refilled_slots_hide() -> None:
-    rates = {"entry_rate": [0.0, 0.6]}
-    ds = alliances.study(rates, parameters={"initial_share": 0.5}, replicates=5, seed=3)
-    found = table(ds)
-    assert list(found.columns) == ["alliance", "entry_rate", *COLUMNS[1:9], "capability"]
-    first = found.groupby(["alliance", "member"])["time"].min()
-    entries = ds["entry_time"].values.reshape(-1, 12)
-    exits = ds["exit_time"].values.reshape(-1, 12)
-    late = 0
-    for (alliance, member), time in first.items():
-        assert time == entries[alliance, member]
-        late += time > 0
-    assert late > 5
-    lasts = np.where(np.isfinite(exits), exits, 20.0) - entries
-    assert len(found) == np.nansum(lasts) / 0.5
-    assert found["exited"].sum() == np.isfinite(exits).sum() > 0
-    closed = table(ds.sel(entry_rate=0.0))
-    assert "peer_pressure" in closed
-    pd.testing.assert_frame_equal(table(ds, max_rows=7), found)
-
-
-def test_multiparty__without_exits_nobody_feels_pressure() -> None:
-    ds = alliances.simulated(
-        parameters={"base_hazard": 0.0, "threshold_mean": math.inf}, replicates=2, horizon=3.0
-    )
-    found = table(ds)
-    assert len(found) == 2 * 12 * 6
-    assert (found[["exited", "peer_pressure", "alliance_exits"]] == 0).all(axis=None)

@@ -64,13 +64,33 @@ def test_members__every_line_is_a_firm_s_trust_and_ends_where_it_leaves(ds: xr.D
     ends = []
     for line, i in zip(drawn, order, strict=True):
         known = np.isfinite(paths[i])
-        np.testing.assert_array_equal(line[:, 0], ds["time"].values[known])
-        np.testing.assert_array_equal(line[:, 1], paths[i, known])
+        records = known.sum()
+        np.testing.assert_array_equal(line[:records, 0], ds["time"].values[known])
+        np.testing.assert_array_equal(line[:records, 1], paths[i, known])
         if np.isfinite(exits[i]):
-            assert line[-1, 0] == exits[i] - 0.5
+            np.testing.assert_array_equal(line[records:], [(exits[i], line[records - 1, 1])])
             ends.append(line[-1])
+        else:
+            assert len(line) == records
     assert 3 <= len(ends) < 12
     np.testing.assert_array_equal(dots(figure), ends)
+
+
+def test_members__coarse_records_do_not_move_the_exits(ds: xr.Dataset) -> None:
+    seeds = {"seed_exits": 3.0, "seed_time": 6.0, "seed_rule": -1.0}
+    coarse = alliances.simulated(parameters={"initial_trust": 0.8, **seeds}, every=8)
+    figure = plot_trajectories(coarse)
+    exits = coarse["exit_time"].values[0]
+    np.testing.assert_array_equal(exits, ds["exit_time"].values[0])
+    left = np.sort(exits[np.isfinite(exits)])
+    found = dots(figure)
+    np.testing.assert_array_equal(np.sort(found[:, 0]), left)
+    assert (left % 4 != 0).sum() >= 3  # between records
+    for line in lines(figure):
+        if line[-1, 0] in left:
+            assert line[-1, 1] == line[-2, 1]
+            assert line[-2, 0] % 4 == 0
+            assert 0 < line[-1, 0] - line[-2, 0] <= 4
 
 
 def test_members__shades_are_centralities_and_the_bar_says_so(ds: xr.Dataset) -> None:
@@ -141,12 +161,12 @@ def test_members__a_refilled_slot_has_a_line_for_each_firm() -> None:
     assert found == {
         ((3.0, 0.3), (4.0, 0.4), (5.0, 0.5)): later,
         ((2.0, 0.2), (3.0, 0.3)): later,
-        ((0.0, 0.5), (1.0, 0.6)): to_hex(_SHADES(0.2)),
+        ((0.0, 0.5), (1.0, 0.6), (2.0, 0.6)): to_hex(_SHADES(0.2)),
         ((2.0, 0.7), (3.0, 0.8), (4.0, 0.9), (5.0, 0.9)): to_hex(_SHADES(0.4)),
-        ((0.0, 0.5), (1.0, 0.5)): to_hex(_SHADES(0.9)),
+        ((0.0, 0.5), (1.0, 0.5), (1.75, 0.5)): to_hex(_SHADES(0.9)),
     }
     ends = [c.get_offsets() for c in ax.collections if isinstance(c, PathCollection)]
-    assert {tuple(end) for end in np.concatenate(ends)} == {(1.0, 0.6), (1.0, 0.5), (3.0, 0.3)}
+    assert {tuple(end) for end in np.concatenate(ends)} == {(2.0, 0.6), (1.75, 0.5), (3.0, 0.3)}
     assert texts(figure) == ["a member leaves", "firms that refilled a slot"]
 
 

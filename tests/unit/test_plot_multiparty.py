@@ -109,8 +109,9 @@ def test_survival__draws_the_product_limit_estimate() -> None:
     drawn = [line.get_ydata()[:-1] for line in ax.get_lines() if len(line.get_xdata()) > 2]
     expected = survival(ds)["survival"]
     np.testing.assert_array_equal(drawn, expected)
-    _, bar = plot_study(ds, kind="survival", by="centrality", at={"entry_rate": 0.8}).axes
-    assert bar.get_ylabel() == "centrality class (6: most central)"
+    ax, bar = plot_study(ds, kind="survival", by="centrality", at={"entry_rate": 0.8}).axes
+    assert len([line for line in ax.get_lines() if len(line.get_xdata()) > 2]) == 3
+    assert bar.get_ylabel() == "centrality third (3: most central)"  # of 3 firms at the start
 
 
 @pytest.mark.parametrize(

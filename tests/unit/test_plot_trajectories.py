@@ -20,12 +20,16 @@ TIMES = np.arange(11.0)
 
 
 def made_up(
-    ends: list[list[float]], *, parameters: dict[str, float] | None = None, **coords: list[float]
+    ends: list[list[float]],
+    *,
+    parameters: dict[str, float] | None = None,
+    left: float = 0.01,
+    **coords: list[float],
 ) -> xr.Dataset:
-    """Return alliances of which those that collapse (1) lose all members and all trust."""
+    """Return alliances of which those that collapse (1) lose members and trust but for `left`."""
     rng = np.random.default_rng(5)
     collapsed = np.array(ends)
-    level = 1 - collapsed[..., np.newaxis] * TIMES / 10
+    level = 1 - (1 - left) * collapsed[..., np.newaxis] * TIMES / 10
     noise = 0.02 * rng.random((2, *level.shape))
     (name, values) = next(iter(coords.items()), ("initial_trust", [0.5]))
     dims = (name, "replicate", "time")
@@ -73,6 +77,12 @@ def bands(ax) -> list[PolyCollection]:
     return [c for c in ax.collections if isinstance(c, PolyCollection)]
 
 
+def corners(band: PolyCollection) -> bool:
+    """Return whether the ends of a band only move along the axes: a step line."""
+    moves = np.diff(band.get_paths()[0].vertices, axis=0)
+    return bool((np.count_nonzero(moves, axis=1) < 2).all())
+
+
 def of(ax, colour: str) -> list:
     return [line for line in curves(ax) if line.get_color() == colour]
 
@@ -103,6 +113,9 @@ def test_stacks__membership_over_trust_with_the_fates_apart() -> None:
         assert outer.y0 == pytest.approx(low.min())
         assert axes[row].get_ylim() == (-0.03, 1.03)
     assert len(bands(axes[0])) == 4
+    drawstyles = [{line.get_drawstyle() for line in curves(ax)} for ax in axes]
+    assert drawstyles == [{"steps-post"}, {"default"}] * 2
+    assert [corners(bands(ax)[0]) for ax in axes[:2]] == [True, False]
     assert texts(figure)[:3] == ["survived", "collapsed", "median"]
     assert "25 to 75 % of replicates" in texts(figure)
 
@@ -137,19 +150,39 @@ def test_stacks__few_replicates_are_lines_in_the_colours_of_their_fates() -> Non
     ],
 )
 def test_fates__only_none_and_all_are_0_and_100(ends: list[float], expected: list[str]) -> None:
-    found = fates(made_up([ends]).isel(initial_trust=0))
+    found = fates(made_up([ends]).isel(initial_trust=0), np.ones(len(ends), dtype=bool))
     assert [fate.text for fate in found] == expected
 
 
-def test_stacks__replicates_without_trajectories_count_for_the_shares_alone() -> None:
-    ds = made_up([HALF])
-    few = ds["replicate"] % 4 == 0
-    for name in ("membership_path", "trust_path"):
-        ds[name] = ds[name].where(few)
+def test_stacks__shares_are_of_the_replicates_that_are_drawn() -> None:
+    ds = made_up([HALF, RARE[::-1]], initial_trust=[0.5, 0.7])
+    first = ds["replicate"] < 20  # at the first point all collapse, at the second nobody does
+    for name in ("membership_path", "trust_path", "synergy_path"):
+        ds[name] = ds[name].where(first)
     figure = plot_study(ds, kind="trajectories")
-    assert figure.get_suptitle() == "multiparty, 20 replicates, seed 3"
-    assert (len(of(figure.axes[0], ORANGE)), len(of(figure.axes[0], BLUE))) == (10, 10)
-    assert texts(figure) == ["survived: 50 %", "collapsed: 50 %"]
+    assert figure.get_suptitle() == "multiparty, 20 replicates per point, seed 3"
+    drawn = [(len(of(ax, BLUE)), len(of(ax, ORANGE))) for ax in figure.axes]
+    assert drawn == [(0, 20)] * 2 + [(20, 0)] * 2
+    tops = figure.axes[::2]
+    assert [ax.get_title("left") for ax in tops] == ["survived: 0 %", "survived: 100 %"]
+    assert [ax.get_title("right") for ax in tops] == ["collapsed: 100 %", "collapsed: 0 %"]
+    alone = plot_study(ds, kind="trajectories", at={"initial_trust": 0.5})
+    assert texts(alone) == ["survived: 0 %", "collapsed: 100 %"]
+
+
+def test_stacks__say_that_trust_without_members_is_0() -> None:
+    note = "without members, trust counts as 0"
+    gone = made_up([HALF], left=0.0)
+    assert texts(plot_study(gone, kind="trajectories"))[-1] == note
+    assert texts(plot_study(gone, kind="trajectories", output="trust"))[-1] == note
+    median = of(plot_study(gone, kind="trajectories").axes[1], ORANGE)[0]
+    assert median.get_ydata()[-1] == 0.0
+    for ds, output in (
+        (gone, "membership"),
+        (made_up([HALF]), None),
+        (gone.drop_vars("membership_path"), "trust"),
+    ):
+        assert note not in texts(plot_study(ds, kind="trajectories", output=output))
 
 
 def test_stacks__without_fates_one_fan_in_one_colour() -> None:
@@ -174,7 +207,7 @@ def test_stacks__forced_exits_are_marked() -> None:
     marks = [[x.get_xdata()[0] for x in ax.get_lines() if x.get_ls() == ":"] for ax in figure.axes]
     assert marks == [[2.0], [2.0], [7.0], [7.0]]
     assert texts(figure)[-1] == "1 forced exit"
-    assert figure.axes[0].get_title().strip() == "seed time 2 month"
+    assert figure.axes[0].get_title().strip() == "seed time 2 [month]"
     fewer = made_up([HALF, HALF], parameters={"seed_time": 4.0}, seed_exits=[0.0, 5.0])
     figure = plot_study(fewer, kind="trajectories")
     marks = [len([x for x in ax.get_lines() if x.get_ls() == ":"]) for ax in figure.axes]
@@ -186,7 +219,7 @@ def test_stacks__forced_exits_are_marked() -> None:
 
 
 def test_stacks__outputs_that_are_named() -> None:
-    ds = made_up([HALF])
+    ds = made_up([HALF], left=0.0)
     axes = plot_study(ds, kind="trajectories", output=["synergy", "trust"]).axes
     assert [ax.get_ylabel() for ax in axes] == ["synergy", "trust"]
     assert axes[0].get_ylim()[1] > 1.9  # no share
@@ -296,6 +329,8 @@ def test_exit_cascade__exits_over_time() -> None:
     for ax, paths in zip(figure.axes, ds["exits_path"].values, strict=True):
         drawn = [line.get_ydata() for line in ax.get_lines() if len(line.get_xdata()) == 12]
         np.testing.assert_array_equal(np.sort(drawn, axis=0), np.sort(paths, axis=0))
+        steps = {line.get_drawstyle() for line in ax.get_lines() if len(line.get_xdata()) == 12}
+        assert steps == {"steps-post"}
     assert not [text for text in texts(figure) if "forced" in text]  # these have no time
 
 
@@ -311,7 +346,7 @@ def test_plot_trajectories__of_alliances_is_the_same_stack() -> None:
     np.testing.assert_array_equal(np.sort([x.get_ydata() for x in lines], axis=0), expected)
     share = 100 * float(ds["collapsed"].mean())
     assert texts(figure)[1] == f"collapsed: {share:.0f} %"
-    assert texts(figure)[-1] == "2 forced exits (month 12)"
+    assert texts(figure)[2] == "2 forced exits (month 12)"
 
 
 def test_plot_trajectories__a_single_alliance_has_its_collapse_marked() -> None:
@@ -320,7 +355,7 @@ def test_plot_trajectories__a_single_alliance_has_its_collapse_marked() -> None:
     assert when < 40
     figure = plot_trajectories(falling)
     assert figure.get_suptitle() == "multiparty, replicate 0, seed 7"
-    assert texts(figure) == [f"collapse time {when:g} month"]
+    assert texts(figure)[0] == f"collapse time {when:g} month"
     for ax in figure.axes:
         (curve,) = [line for line in ax.get_lines() if len(line.get_xdata()) == 81]
         assert curve.get_color() == BLUE
