@@ -15,7 +15,7 @@ import pytest
 
 import fastalliance as fa
 from fastalliance.store import status
-from fastalliance.study import runner, tiles
+from fastalliance.study import runner, tile_data, tiles
 from fastalliance.study.progress import NoProgress
 from tests.cli.command import OWN_MODEL, command
 from tests.faults import toy
@@ -127,7 +127,7 @@ def test_read_only_directory__is_refused_before_computing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     computed: list[int] = []
-    monkeypatch.setattr(runner.TileRunner, "compute", lambda self, tile: computed.append(tile))
+    monkeypatch.setattr(tile_data.TileComputer, "compute", lambda self, tile: computed.append(tile))
     with mounted(tmp_path / "small", "1m") as small:
         subprocess.run(["mount", "-o", "remount,ro", str(small)], check=True)
         refused(small / "run.zarr", "the file system is read-only")

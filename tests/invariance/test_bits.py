@@ -62,9 +62,9 @@ def test_bits__tile_size(points_per_tile, reference):
 
 @pytest.mark.parametrize("order", ["reversed", "shuffled"])
 def test_bits__tile_order(order, reference, monkeypatch):
-    from fastalliance.study import runner
+    from fastalliance.study import executing
 
-    original = runner.run_on_threads
+    original = executing.run_on_threads
 
     def reordered(task, numbers, **options):
         numbers = list(numbers)[::-1]
@@ -73,7 +73,7 @@ def test_bits__tile_order(order, reference, monkeypatch):
         assert len(numbers) > 5
         return original(task, numbers, **options)
 
-    monkeypatch.setattr(runner, "run_on_threads", reordered)
+    monkeypatch.setattr(executing, "run_on_threads", reordered)
     assert digest(study().run(points_per_tile=2, threads=2)) == reference
 
 
