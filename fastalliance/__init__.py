@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from fastalliance.study.opening import open
     from fastalliance.study.simulate import simulate
     from fastalliance.study.study import Study
+    from fastalliance.study.verifying import verify
 
 __version__ = "0.1.0"
 
@@ -55,6 +56,7 @@ _HOME = {
     "simulate": "study.simulate",
     "survival": "analysis.survival",
     "table": "study.design",
+    "verify": "study.verifying",
 }
 
 __all__ = [
@@ -80,6 +82,7 @@ __all__ = [
     "simulate",
     "survival",
     "table",
+    "verify",
 ]
 
 

@@ -22,6 +22,7 @@ COMMANDS = {
     "status": "stores",
     "simulate": "replicates",
     "replay": "replicates",
+    "verify": "verify",
     "plot": "stores",
     "export": "stores",
     "models": "catalogue",
@@ -126,6 +127,7 @@ def _build() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser
     _add_configuration_commands(add)
     _add_run(add("run", "run a study, or resume it"))
     _add_replicate_commands(add)
+    _add_verify(add("verify", "prove a stored result: read all of it, compute tiles anew"))
     _add_store_commands(add)
     _add_others(add)
     return parser, commands
@@ -174,11 +176,14 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     _add_study_arguments(run)
     run.add_argument("--store", metavar="URL", help="where to keep the result; resumed if there")
     run.add_argument("--plot", metavar="FILE", help="draw the result: .png, .svg or .pdf")
-    run.add_argument("--executor", metavar="NAME", help="how tiles are run: threads or dask")
+    run.add_argument("--executor", metavar="NAME", help="threads, dask or shard")
     run.add_argument(
         "--scheduler",
         metavar="ADDRESS",
         help="of executor dask: tcp://host:port, tls://..., or a scheduler file",
+    )
+    run.add_argument(
+        "--shard", metavar="I/N", help="run only part I of N, from 0; others run the others"
     )
     run.add_argument(
         "--threads",
@@ -232,6 +237,23 @@ def _add_drawing(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--members", action="store_true", help="draw every member of the alliance: its trust"
     )
+
+
+def _add_verify(verify: argparse.ArgumentParser) -> None:
+    verify.add_argument("store", metavar="STORE")
+    verify.add_argument("--all", action="store_true", help="compute every tile anew")
+    verify.add_argument("--tiles", metavar="N", type=_count, help="how many tiles (default 8)")
+    verify.add_argument(
+        "--seed", metavar="N", type=_whole, default=0, help="draws which tiles (default 0)"
+    )
+    verify.add_argument(
+        "--repair", action="store_true", help="compute anew what is damaged or missing"
+    )
+    _add_model_file(verify)
+    verify.add_argument(
+        "--threads", metavar="N", type=_threads, default="auto", help="default auto: all cores"
+    )
+    verify.add_argument("--quiet", action="store_true", help="show no progress")
 
 
 def _add_store_commands(add: Add) -> None:

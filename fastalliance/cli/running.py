@@ -36,6 +36,7 @@ def run(options: argparse.Namespace) -> int:
         store=store,
         executor=options.executor or ("dask" if options.scheduler else None),
         scheduler=options.scheduler,
+        shard=options.shard,
         threads=threads,
         progress=watch,
         overwrite=options.overwrite,
@@ -43,6 +44,13 @@ def run(options: argparse.Namespace) -> int:
         allow_version_change=options.allow_version_change,
     )
     watch.wall_seconds = time.monotonic() - began
+    if not ds.attrs["complete"]:  # of a shard: others are still at work
+        print_line(
+            f"shard {options.shard} is done; {ds.attrs['tiles_done']:,} of "
+            f"{ds.attrs['n_tiles']:,} tiles are in {store or study.configuration.store}, and "
+            "whichever shard ends last labels the result"
+        )
+        return DONE
     show_summary(ds, study, watch, threads)
     print_line()
     kept = store or study.configuration.store

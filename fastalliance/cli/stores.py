@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fastalliance.cli.exits import DONE, UsageError
 from fastalliance.cli.replicates import number_or_text
 from fastalliance.configuration.messages import printable
+
+if TYPE_CHECKING:
+    from fastalliance.store import Owner, Shard, Status
+
+_LISTED_SHARDS = 20
 
 
 def status(options: argparse.Namespace) -> int:
@@ -24,7 +32,8 @@ def status(options: argparse.Namespace) -> int:
         ("state", "complete" if found.complete else "unfinished; run the study again to resume"),
         ("tiles done", f"{found.n_done:,} of {found.n_tiles:,} ({share:.1%})"),
         ("design points", "unknown" if found.n_points is None else f"{found.n_points:,}"),
-        ("being written by", "nobody" if found.owner is None else str(found.owner)),
+        ("being written by", _writers(found)),
+        *((f"shard {shard}", str(owner)) for shard, owner in _listed(found)),
         ("started", found.started or "unknown"),
         ("finished", found.finished or "no"),
         ("on disk", size_text(found.n_bytes)),
@@ -35,6 +44,20 @@ def status(options: argparse.Namespace) -> int:
         rows.insert(4, ("invalid replicates", f"{found.n_invalid:,}"))
     show_pairs(rows)
     return DONE
+
+
+def _writers(found: Status) -> str:
+    """Say who writes to a store: a run, shards (of one count, but for moments), or nobody."""
+    if found.owner is not None or not found.shards:
+        return "nobody" if found.owner is None else str(found.owner)
+    count = max(shard.count for shard in found.shards)
+    text = f"{len(found.shards):,} of {count:,} shards"
+    more = len(found.shards) - _LISTED_SHARDS
+    return text if more <= 0 else f"{text}, the first {_LISTED_SHARDS} of which are"
+
+
+def _listed(found: Status) -> Iterable[tuple[Shard, Owner]]:
+    return islice(found.shards.items(), _LISTED_SHARDS)
 
 
 def plot(options: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ from fastalliance.store.lease import Owner
 from fastalliance.store.memory import MemoryStore
 from fastalliance.store.reading import Status, StoreHandle, read, status
 from fastalliance.store.run_store import RunStore
+from fastalliance.store.shards import Shard
 from fastalliance.store.writer import TileWriter
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Owner",
     "Region",
     "RunStore",
+    "Shard",
     "Slab",
     "Status",
     "StoreHandle",

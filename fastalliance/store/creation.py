@@ -14,6 +14,7 @@ from fastalliance.errors import StoreError
 from fastalliance.faults import fault_point
 from fastalliance.store import files, siblings
 from fastalliance.store.chunks import packed_info, write_region
+from fastalliance.store.claims import claim
 from fastalliance.store.files import show
 from fastalliance.store.format import (
     MAX_CHUNK_BYTES,
@@ -26,15 +27,20 @@ from fastalliance.store.format import (
     structure_digest,
 )
 from fastalliance.store.layout import ArraySpec, Coordinate, Layout
-from fastalliance.store.lease import Lease
+from fastalliance.store.lease import RUN, Lease
 from fastalliance.store.paths import Paths, document
+from fastalliance.store.shards import Shard
 
 FORMAT = "fastalliance-run"
 _FILES_NODE = ArrayInfo("files", "uint8", ("_files",), (0,), (1,))
 
 
-def create(path: Path, layout: Layout, attrs: Mapping[str, Any]) -> Lease | None:
+def create(
+    path: Path, layout: Layout, attrs: Mapping[str, Any], shard: Shard | None = None
+) -> Lease | None:
     """Create a store at a free path and return the lease on it, held from its first moment.
+
+    The lease is that of the shard, if there is one, and that of all tiles otherwise.
 
     None if the path is not free any more: another run was faster.
 
@@ -47,7 +53,7 @@ def create(path: Path, layout: Layout, attrs: Mapping[str, Any]) -> Lease | None
         _make_parent(path)
         draft = siblings.new(path, siblings.CREATING)
         try:
-            lease = _build(draft, layout, attrs)
+            lease = _build(draft, layout, attrs, RUN if shard is None else shard.lease)
             fault_point("before-publish")
             draft.rename(path)  # refused where a directory with anything in it is by now
         except BaseException as error:
@@ -74,10 +80,10 @@ def replace(path: Path, layout: Layout, attrs: Mapping[str, Any], *, break_lock:
     with files.os_errors(path, "replacing the store"):
         for directory in (old.lease, old.scratch):
             directory.mkdir(exist_ok=True)
-        old_lease = Lease.acquire(old.lease, old.scratch, break_lock=break_lock)
+        old_lease = claim(old, break_lock=break_lock)
         draft, aside = siblings.new(path, siblings.CREATING), siblings.new(path, siblings.REPLACED)
         try:
-            lease = _build(draft, layout, attrs)
+            lease = _build(draft, layout, attrs, RUN)
             fault_point("before-replace")
             path.rename(aside)
             fault_point("during-replace")
@@ -153,7 +159,7 @@ def write_array_document(directory: Path, info: ArrayInfo, attrs: Mapping[str, A
     files.write_new(document(directory), document_bytes(array_document(info, attrs)), flush=False)
 
 
-def _build(root: Path, layout: Layout, attrs: Mapping[str, Any]) -> Lease:
+def _build(root: Path, layout: Layout, attrs: Mapping[str, Any], lease_name: str) -> Lease:
     paths = Paths(root)
     root.mkdir()
     paths.run.mkdir()
@@ -171,7 +177,7 @@ def _build(root: Path, layout: Layout, attrs: Mapping[str, Any]) -> Lease:
     files.write_new(document(paths.run), document_bytes(group_document(run)), flush=False)
     files.write_new(document(root), document_bytes(group_document(attrs)), flush=False)
     files.flush_tree(root)
-    return Lease.acquire(paths.lease, paths.scratch)
+    return Lease.acquire(paths.lease, paths.scratch, lease_name)
 
 
 def _write_coordinate(paths: Paths, coordinate: Coordinate) -> str:

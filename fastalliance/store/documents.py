@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -101,9 +101,12 @@ def _describes_run(run: Mapping[str, Any]) -> bool:
     )
 
 
-def write_attributes(paths: Paths, attrs: Mapping[str, Any]) -> None:
-    """Replace the attributes of a store at once."""
-    files.put(document(paths.root), document_bytes(group_document(attrs)), paths.scratch)
+def write_attributes(
+    paths: Paths, attrs: Mapping[str, Any], check: Callable[[], None] | None = None
+) -> None:
+    """Replace the attributes of a store at once, unless `check` raises."""
+    written = document_bytes(group_document(attrs))
+    files.put(document(paths.root), written, paths.scratch, check=check)
 
 
 def check_array(directory: Path, expected: ArrayInfo) -> None:

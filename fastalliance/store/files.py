@@ -8,7 +8,7 @@ import itertools
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -56,15 +56,25 @@ def os_errors(path: Path, action: str) -> Iterator[None]:
         raise StoreError(f"{show(path)}: {action} failed: {reason}; {remedy}") from error
 
 
-def put(path: Path, data: bytes, scratch: Path, *, flush: bool = True) -> None:
+def put(
+    path: Path,
+    data: bytes,
+    scratch: Path,
+    *,
+    flush: bool = True,
+    check: Callable[[], None] | None = None,
+) -> None:
     """Write a file so that it appears whole, replaces what was there, and is on the disk.
 
     The directories must exist: a store that has vanished must not be made again in parts. With
-    ``flush=False`` the file reaches the disk later, see `flush_tree`.
+    ``flush=False`` the file reaches the disk later, see `flush_tree`. What `check` raises keeps
+    the file from appearing.
     """
     part = temporary(scratch)
     try:
         write_new(part, data, flush=flush)
+        if check is not None:
+            check()
         part.replace(path)
     except BaseException:
         _unlink_quietly(part)
@@ -171,11 +181,15 @@ def sweep(scratch: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a directory with all that is in it; nothing happens where there is none."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+    """Remove a file or a directory with all that is in it; nothing happens where there is none.
+
+    Several shards may remove the same at once.
+    """
+    while path.is_dir() and not path.is_symlink():
+        with contextlib.suppress(FileNotFoundError):  # another was faster, here or further down
+            shutil.rmtree(path)
+            return
+    path.unlink(missing_ok=True)
 
 
 def nearest_existing(path: Path) -> Path:

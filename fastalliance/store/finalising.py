@@ -7,9 +7,11 @@ any moment leaves a store that is either complete or has all its packed data.
 
 from __future__ import annotations
 
+import errno
 import math
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from fastalliance.errors import StoreError
@@ -20,10 +22,12 @@ from fastalliance.store.creation import spec_info, structures, write_array_docum
 from fastalliance.store.documents import load_run, write_attributes
 from fastalliance.store.format import ArrayInfo, document_bytes, group_document
 from fastalliance.store.layout import ArraySpec, Layout, Slab
-from fastalliance.store.paths import Paths, document
+from fastalliance.store.paths import FINAL_PREFIX, Paths, document
 
 
-def write_final(paths: Paths, specs: Iterable[ArraySpec], slabs: Iterable[Slab]) -> None:
+def write_final(
+    paths: Paths, aside: Path, specs: Iterable[ArraySpec], slabs: Iterable[Slab]
+) -> None:
     """Write the final arrays aside, from slabs that must hold each value of each exactly once.
 
     Raises
@@ -31,31 +35,33 @@ def write_final(paths: Paths, specs: Iterable[ArraySpec], slabs: Iterable[Slab])
     StoreError
         A slab does not fit, or the slabs leave gaps.
     """
-    files.remove(paths.final)  # of an earlier attempt
+    for name in files.names(paths.scratch):
+        if name.startswith(FINAL_PREFIX):  # of an earlier attempt
+            files.remove(paths.scratch / name)
     try:
-        _write_final(paths, list(specs), slabs)
+        _write_final(paths, aside, list(specs), slabs)
     except BaseException:
-        shutil.rmtree(paths.final, ignore_errors=True)  # most of all on a full disk
+        shutil.rmtree(aside, ignore_errors=True)  # most of all on a full disk
         raise
 
 
-def _write_final(paths: Paths, specs: list[ArraySpec], slabs: Iterable[Slab]) -> None:
+def _write_final(paths: Paths, aside: Path, specs: list[ArraySpec], slabs: Iterable[Slab]) -> None:
     infos = {spec.name: spec_info(spec) for spec in specs}
-    paths.final.mkdir()
+    aside.mkdir()
     for spec in specs:
-        write_array_document(paths.final / spec.name, infos[spec.name], spec.attrs)
+        write_array_document(aside / spec.name, infos[spec.name], spec.attrs)
     n_written = dict.fromkeys(infos, 0)
     for slab in slabs:
         for name, (region, values) in slab.items():
             if name not in infos:
                 raise StoreError(f"slab of {name}, which is no final array of the layout")
-            directory = paths.final / name
+            directory = aside / name
             info, scratch = infos[name], paths.scratch
             write_region(directory, info, region, values, scratch, whole_chunks=False, flush=False)
             n_written[name] += values.size
         fault_point("during-finalise")
     check_covered(infos, n_written)
-    files.flush_tree(paths.final)
+    files.flush_tree(aside)
 
 
 def check_covered(infos: Mapping[str, ArrayInfo], n_written: Mapping[str, int]) -> None:
@@ -67,20 +73,44 @@ def check_covered(infos: Mapping[str, ArrayInfo], n_written: Mapping[str, int]) 
             )
 
 
-def publish(paths: Paths, layout: Layout) -> None:
-    """Move the final arrays into the dataset, each at once, and list them as the store's."""
+def publish(paths: Paths, aside: Path, layout: Layout, check: Callable[[], None]) -> None:
+    """Move the final arrays into the dataset, each at once, and list them as the store's.
+
+    Parameters
+    ----------
+    aside : Path
+        Where they are.
+    check : callable
+        Raises StoreError if another run has taken over, which may have finished meanwhile.
+    """
     for spec in layout.direct:
         check_present(paths.array(spec.name), spec_info(spec), None)
     run = load_run(paths)
     run["final"] = structures(layout.final)
-    files.put(document(paths.run), document_bytes(group_document(run)), paths.scratch)
+    described = document_bytes(group_document(run))
+    files.put(document(paths.run), described, paths.scratch, check=check)
     for spec in layout.final:
-        target = paths.array(spec.name)
-        files.remove(target)  # of an earlier attempt
-        (paths.final / spec.name).rename(target)
+        check()
+        _move(aside / spec.name, paths.array(spec.name), paths.scratch)
         fault_point("during-publish")
     files.flush_directory(paths.root)
-    files.remove(paths.final)
+    files.remove(aside)
+
+
+def _move(source: Path, target: Path, scratch: Path) -> None:
+    """Move a directory into the place of what an earlier attempt left there.
+
+    Where the source is gone, because another run took over, the target stays.
+    """
+    try:
+        source.rename(target)
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+            raise
+        old = files.temporary(scratch)
+        target.rename(old)
+        source.rename(target)
+        files.remove(old)
 
 
 def complete(paths: Paths, attrs: Mapping[str, Any]) -> dict[str, Any]:

@@ -129,8 +129,11 @@ class TileStore(Protocol):
     def complete(self) -> bool:
         """Whether the run has been finalised."""
 
-    def missing(self) -> npt.NDArray[np.int64]:
-        """Return the numbers of the tiles that are not done yet, ascending."""
+    def missing(self, *, everyone: bool = False) -> npt.NDArray[np.int64]:
+        """Return the numbers of the tiles that are not done yet, ascending.
+
+        Of a shard its own ones only, unless `everyone` asks for those of all, as they are now.
+        """
 
     def require_space(self, n_bytes: int) -> None:
         """Refuse to start where `n_bytes` more do not fit."""

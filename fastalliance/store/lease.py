@@ -1,9 +1,13 @@
-"""One run at a time: a lease on a store, refreshed while its owner lives.
+"""One owner at a time: leases on a store, refreshed while their owners live.
 
 A lease is a file ``run-000003.held`` that names its owner; its number, the generation, only ever
 grows. Taking over generation n means creating generation n + 1, which the file system allows to
 one process only; releasing means renaming ``.held`` to ``.released``, which needs no disk space.
 The owner touches its file every ten seconds. No locks of the operating system are involved.
+
+Leases of different names do not know of each other: ``run`` is that of a run of all tiles,
+``shard-2-of-8`` that of a shard, ``final`` that of who changes what is common to shards. Which
+exclude each other is for `claims` to see to.
 """
 
 from __future__ import annotations
@@ -17,17 +21,21 @@ import socket
 import threading
 import time
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from fastalliance.errors import StoreError
 from fastalliance.store import files, process
+from fastalliance.store.shards import Shard
 
+RUN = "run"
+FINAL = "final"
 REFRESH_EVERY = 10.0
 STALE_AFTER = 60.0
 POLL_EVERY = 0.5
 
-_FILE = re.compile(r"run-(\d{6,})\.(held|released)")
+_FILE = re.compile(r"(run|final|shard-\d{1,6}-of-\d{1,6})-(\d{6,18})\.(held|released)", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -68,17 +76,25 @@ class Owner:
         return process.state_of(self.token)
 
 
-def holder(directory: Path, now: int | None = None) -> Owner | None:
-    """Return who holds the lease in `directory`, or None; whether it lives is not asked.
+def look(directory: Path, name: str = RUN, now: int | None = None) -> Owner | None:
+    """Return who holds a lease in `directory`, or None; whether it lives is not asked.
 
     The age is that at `now`, in nanoseconds; by default, by this host's clock.
     """
-    return _look(directory, now or time.time_ns())[1]
+    return _look(directory, name, now or time.time_ns())[1]
 
 
-def running(directory: Path) -> Owner | None:
-    """Return who holds the lease, unless that process is dead, or silent and out of sight."""
-    owner = holder(directory)
+def held_names(directory: Path) -> list[str]:
+    """Return the names of the leases in `directory` that somebody holds, alive or not."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    for name, generation, suffix in _all_generations(directory):
+        found.setdefault(name, []).append((generation, suffix))
+    return [name for name, generations in found.items() if _newest(generations)[1]]
+
+
+def running(directory: Path, name: str = RUN) -> Owner | None:
+    """Return who holds a lease, unless that process is dead, or silent and out of sight."""
+    owner = look(directory, name)
     if owner is None or owner.state is process.State.ALIVE:
         return owner
     silent = owner.state is process.State.DEAD or owner.age >= STALE_AFTER
@@ -86,70 +102,98 @@ def running(directory: Path) -> Owner | None:
 
 
 class Lease:
-    """The right to write to a store; lost when another run takes it over.
+    """The right to write to a store, or to a part of it; lost when another run takes it over.
 
     Use `acquire`; `start` begins the refreshing, `release` ends it.
     """
 
-    def __init__(self, directory: Path, generation: int, run_id: str) -> None:
+    def __init__(self, directory: Path, generation: int, run_id: str, name: str = RUN) -> None:
         self.directory = directory
         self.generation = generation
         self.run_id = run_id
+        self.name = name
         self._pid = os.getpid()
         self._stop = threading.Event()
+        self._started = False
 
     @classmethod
-    def acquire(cls, directory: Path, scratch: Path, *, break_lock: bool = False) -> Lease:
-        """Take the lease in `directory`, from a dead or silent owner if need be.
+    def acquire(
+        cls,
+        directory: Path,
+        scratch: Path,
+        name: str = RUN,
+        *,
+        break_lock: bool = False,
+        wait: bool = False,
+        run_id: str | None = None,
+    ) -> Lease:
+        """Take a lease in `directory`, from a dead or silent owner if need be.
 
         An owner on this host is asked for by its process number and start. One on another host
         is given up after 60 seconds without a refresh; until then this call waits, and it is
-        refused as soon as it sees a refresh.
+        refused as soon as it sees a refresh. With ``wait=True`` it waits for living owners, too.
 
         Raises
         ------
         StoreError
             Another run holds the lease.
         """
-        run_id = uuid.uuid4().hex[:8]
-        watch = _Watch()
+        run_id = run_id or uuid.uuid4().hex[:8]
+        watch = Watch()
         while True:
             # The generation that was judged, not the latest by then: that may be another run's.
-            generation, owner = _look(directory, files.server_time(scratch))
+            generation, owner = _look(directory, name, files.server_time(scratch))
             if owner is None or break_lock or watch.finds_gone(owner):
-                if _create(directory, scratch, generation + 1, run_id):
-                    return cls(directory, generation + 1, run_id)
+                if _create(directory, scratch, name, generation + 1, run_id):
+                    return cls(directory, generation + 1, run_id, name)
                 break_lock = False  # somebody else was faster: that run is not to be broken
                 continue
-            if watch.finds_alive(owner):
-                raise StoreError(_refusal(directory, owner))
+            if not wait and watch.finds_alive(owner):
+                raise StoreError(refusal(directory, name, owner))
             time.sleep(POLL_EVERY)
 
     def start(self) -> None:
-        """Begin to refresh the lease in a daemon thread."""
+        """Begin to refresh the lease in a daemon thread; harmless when repeated."""
+        if self._started:
+            return
+        self._started = True
         threading.Thread(
             target=_keep_fresh,
-            args=(self.directory, self.generation, self.run_id, self._stop),
+            args=(self.directory, self.generation, self.run_id, self.name, self._stop),
             name="fastalliance-lease",
             daemon=True,
         ).start()
 
     def check(self) -> None:
         """Raise StoreError if another run has taken the lease over."""
-        check_held(self.directory, self.generation, self.run_id)
+        check_held(self.directory, self.generation, self.run_id, self.name)
 
     def release(self) -> None:
         """Stop refreshing and let the next run in; harmless when repeated or when lost."""
         if self._stop.is_set() or os.getpid() != self._pid:
             return  # a forked child that ends must not release its parent's lease
         self._stop.set()
-        held = self.directory / _name(self.generation)
+        held = self.directory / _file(self.name, self.generation)
         with contextlib.suppress(OSError):
-            if is_held(self.directory, self.generation, self.run_id):
+            if is_held(self.directory, self.generation, self.run_id, self.name):
                 held.rename(held.with_suffix(".released"))
 
 
-class _Watch:
+def revoke(directory: Path, scratch: Path, owner: Owner, name: str) -> None:
+    """Make sure that `owner` has lost its lease, which nobody holds then."""
+    run_id = uuid.uuid4().hex[:8]
+    if _create(directory, scratch, name, owner.generation + 1, run_id):
+        Lease(directory, owner.generation + 1, run_id, name).release()
+
+
+def forget_shards(directory: Path) -> None:
+    """Remove the released leases of shards, which nobody takes any more: the run is complete."""
+    for name, generation, suffix in _all_generations(directory):
+        if suffix == "released" and Shard.of_lease(name) is not None:
+            (directory / _file(name, generation, suffix)).unlink(missing_ok=True)
+
+
+class Watch:
     """What one waiting run has seen of the lease that it waits for."""
 
     def __init__(self) -> None:
@@ -173,47 +217,61 @@ class _Watch:
         return owner.state is process.State.ALIVE or self._refreshed
 
 
-def is_held(directory: Path, generation: int, run_id: str) -> bool:
+def is_held(directory: Path, generation: int, run_id: str, name: str = RUN) -> bool:
     """Say whether a run's lease is still the one that counts.
 
     The run is compared as well, for the case that the whole store was replaced.
     """
-    if _latest(directory) != (generation, True):
+    if _latest(directory, name) != (generation, True):
         return False
     try:
-        return _read(directory / _name(generation), generation, 0).run_id == run_id
+        return _read(directory / _file(name, generation), generation, 0).run_id == run_id
     except FileNotFoundError:
         return False
 
 
-def check_held(directory: Path, generation: int, run_id: str) -> None:
+def check_held(directory: Path, generation: int, run_id: str, name: str = RUN) -> None:
     """Raise StoreError unless a run's lease is still the one that counts."""
-    if is_held(directory, generation, run_id):
+    if is_held(directory, generation, run_id, name):
         return
     store = files.show(directory.parent.parent)
     if not directory.is_dir():
         raise StoreError(f"{store} has vanished while the run was writing to it")
-    owner = holder(directory)
+    owner = look(directory, name)
     by = f" by {owner}" if owner else ""
+    shard = Shard.of_lease(name)
+    what = "this store" if shard is None else f"shard {shard} of this store"
     raise StoreError(
-        f"{store}: another run has taken this store over{by}; this run stops here, what it "
+        f"{store}: another run has taken {what} over{by}; this run stops here, what it "
         "recorded is kept"
     )
 
 
-def _keep_fresh(directory: Path, generation: int, run_id: str, stop: threading.Event) -> None:
+def refusal(directory: Path, name: str, owner: Owner) -> str:
+    """Say to who wants a lease that it is held, by whom, and what can be done."""
+    store, shard = files.show(directory.parent.parent), Shard.of_lease(name)
+    what = store if shard is None else f"shard {shard} of {store}"
+    return (
+        f"{what} is in use by {owner} (refreshed {owner.age:.0f} s ago); wait for it, stop it, or "
+        "take over with --break-lock"
+    )
+
+
+def _keep_fresh(
+    directory: Path, generation: int, run_id: str, name: str, stop: threading.Event
+) -> None:
     while not stop.wait(REFRESH_EVERY):
         try:
-            if not is_held(directory, generation, run_id):
+            if not is_held(directory, generation, run_id, name):
                 return  # lost, or the store has vanished: the next write says so
-            os.utime(directory / _name(generation))
+            os.utime(directory / _file(name, generation))
         except OSError:
             continue  # a file server that does not answer now may do so in ten seconds
 
 
-def _create(directory: Path, scratch: Path, generation: int, run_id: str) -> bool:
+def _create(directory: Path, scratch: Path, name: str, generation: int, run_id: str) -> bool:
     """Create a generation; False when another run was faster."""
-    path = directory / _name(generation)
+    path = directory / _file(name, generation)
     content = {
         "host": socket.gethostname(),
         "pid": os.getpid(),
@@ -223,49 +281,55 @@ def _create(directory: Path, scratch: Path, generation: int, run_id: str) -> boo
     }
     if not files.create_exclusively(path, json.dumps(content).encode(), scratch):
         return False
-    others = [g for g, _ in _generations(directory) if g >= generation]
+    others = [g for g, _ in _generations(directory, name) if g >= generation]
     if others != [generation]:
         # We looked long ago: the generation that we took over was taken, and released, before.
         path.unlink(missing_ok=True)
         return False
-    for old, suffix in _generations(directory):
+    for old, suffix in _generations(directory, name):
         if old < generation:
-            (directory / _name(old, suffix)).unlink(missing_ok=True)
+            (directory / _file(name, old, suffix)).unlink(missing_ok=True)
     return True
 
 
-def _refusal(directory: Path, owner: Owner) -> str:
-    return (
-        f"{files.show(directory.parent.parent)} is in use by {owner} (refreshed {owner.age:.0f} s "
-        "ago); wait for it, stop it, or take over with --break-lock"
-    )
-
-
-def _look(directory: Path, now: int) -> tuple[int, Owner | None]:
-    """Return the highest generation and who holds it, if anybody."""
+def _look(directory: Path, name: str, now: int) -> tuple[int, Owner | None]:
+    """Return the highest generation of a lease and who holds it, if anybody."""
     while True:
-        generation, held = _latest(directory)
+        generation, held = _latest(directory, name)
         if not held:
             return generation, None
         with contextlib.suppress(FileNotFoundError):  # released meanwhile: look again
-            return generation, _read(directory / _name(generation), generation, now)
+            return generation, _read(directory / _file(name, generation), generation, now)
 
 
-def _latest(directory: Path) -> tuple[int, bool]:
+def _latest(directory: Path, name: str) -> tuple[int, bool]:
     """Return the highest generation and whether it is held; (0, False) where there is none."""
-    generation, suffix = max(_generations(directory), default=(0, "released"))
+    return _newest(_generations(directory, name))
+
+
+def _newest(generations: list[tuple[int, str]]) -> tuple[int, bool]:
+    generation, suffix = max(generations, default=(0, "released"))
     # Of one number both may exist for a moment, see `_create`; "held" then counts.
-    held = suffix == "held" or (generation, "held") in _generations(directory)
-    return generation, held
+    return generation, suffix == "held" or (generation, "held") in generations
 
 
-def _generations(directory: Path) -> list[tuple[int, str]]:
-    matches = map(_FILE.fullmatch, files.names(directory))
-    return [(int(match[1]), match[2]) for match in matches if match]
+def _generations(directory: Path, name: str) -> list[tuple[int, str]]:
+    """Return generation and suffix of each file of a lease."""
+    # By the start first: among the leases of 1,000 shards that is 20 times as fast.
+    listed = [file for file in files.names(directory) if file.startswith(f"{name}-")]
+    return [(int(match[2]), match[3]) for match in _matches(listed) if match[1] == name]
 
 
-def _name(generation: int, suffix: str = "held") -> str:
-    return f"run-{generation:06d}.{suffix}"
+def _all_generations(directory: Path) -> list[tuple[str, int, str]]:
+    return [(m[1], int(m[2]), m[3]) for m in _matches(files.names(directory))]
+
+
+def _matches(listed: list[str]) -> Iterator[re.Match[str]]:
+    return (match for match in map(_FILE.fullmatch, listed) if match)
+
+
+def _file(name: str, generation: int, suffix: str = "held") -> str:
+    return f"{name}-{generation:06d}.{suffix}"
 
 
 def _read(path: Path, generation: int, now: int) -> Owner:

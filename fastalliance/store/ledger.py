@@ -34,13 +34,19 @@ class Ledger:
         Number of tiles of the run.
     writer : str
         Name of this writer, different from every other's.
+    group : str, optional
+        Beginning of the names of this writer's files and of its predecessors', which no other
+        writes: that of a shard.
     """
 
-    def __init__(self, directory: Path, scratch: Path, n_tiles: int, writer: str) -> None:
+    def __init__(
+        self, directory: Path, scratch: Path, n_tiles: int, writer: str, group: str = ""
+    ) -> None:
         self._directory = directory
         self._scratch = scratch
         self._n_tiles = n_tiles
-        self._writer = writer
+        self._writer = f"{group}{writer}"
+        self._group = group
         self._n_written = 0
         self._levels: list[list[tuple[Path, Rows]]] = [[]]
         self.rows = read_rows(directory, n_tiles)
@@ -51,8 +57,16 @@ class Ledger:
             raise StoreError(f"tile {tile} is none of the {self._n_tiles} tiles of the run")
         check_same(tile, self.rows.get(tile, sha), sha)
 
-    def add(self, rows: Iterable[tuple[int, str]]) -> None:
-        """Record tiles whose data are on the disk; tiles recorded already are passed over."""
+    def reload(self) -> None:
+        """Read again what all writers have recorded."""
+        self.rows = read_rows(self._directory, self._n_tiles)
+
+    def add(self, rows: Iterable[tuple[int, str]], *, last: bool = False) -> None:
+        """Record tiles whose data are on the disk; tiles recorded already are passed over.
+
+        The `last` rows of a group go into one file with all earlier ones of the group: the
+        ledger of 1,000 shards should not be 60,000 files.
+        """
         new: Rows = {}
         for tile, sha in rows:
             self.check(tile, sha)
@@ -60,6 +74,10 @@ class Ledger:
             if tile not in self.rows:
                 new[int(tile)] = sha
         if not new:
+            return
+        if last and self._group:
+            self._merge_group(new)
+            self.rows.update(new)
             return
         path = self._write(new)
         self.rows.update(new)
@@ -73,10 +91,34 @@ class Ledger:
         """
         old = _row_files(self._directory)
         if len(old) > above:
+            self.reload()  # after listing: nothing is removed that was not read
             self._write(self.rows)
             for path in old:
                 path.unlink(missing_ok=True)
             self._levels = [[]]
+
+    def merge_group(self) -> None:
+        """Keep the rows of this writer and its predecessors in one file."""
+        if len(self._group_files()) > 1:
+            self._merge_group({})
+
+    def _merge_group(self, new: Rows) -> None:
+        while True:
+            old = self._group_files()
+            try:
+                rows = _read_files(old, self._n_tiles)
+                break
+            except FileNotFoundError:
+                continue  # merged by a finaliser, or by a predecessor that was only stopped
+        self._write({**rows, **new})
+        fault_point("during-merge")
+        for path in old:
+            path.unlink(missing_ok=True)
+        self._levels = [[]]
+
+    def _group_files(self) -> list[Path]:
+        listed = _row_files(self._directory)
+        return [path for path in listed if self._group and path.name.startswith(self._group)]
 
     def _merge_full_levels(self) -> None:
         level = 0

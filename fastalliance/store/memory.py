@@ -45,7 +45,7 @@ class MemoryStore:
         """Whether the run has been finalised."""
         return bool(self.attrs["complete"])
 
-    def missing(self) -> npt.NDArray[np.int64]:
+    def missing(self, *, everyone: bool = False) -> npt.NDArray[np.int64]:
         """Return the numbers of the tiles that are not done yet, ascending."""
         missing = np.ones(self.layout.n_tiles, dtype=bool)
         missing[list(self._rows)] = False

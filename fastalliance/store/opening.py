@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from fastalliance.errors import StoreError
 from fastalliance.store import creation, files, provenance, resuming, siblings
+from fastalliance.store.claims import alone, claim
 from fastalliance.store.documents import load_attributes, load_run, write_attributes
 from fastalliance.store.files import show
 from fastalliance.store.finalising import remove_packed
@@ -16,6 +18,7 @@ from fastalliance.store.layout import Coordinate, Layout
 from fastalliance.store.lease import Lease
 from fastalliance.store.ledger import FAN_OUT, Ledger
 from fastalliance.store.paths import Paths
+from fastalliance.store.shards import Shard
 
 
 @dataclass(frozen=True)
@@ -47,29 +50,37 @@ class Permissions:
     resume: bool
 
 
-def open_for_run(path: Path, layout: Layout, allowed: Permissions) -> Opened:
-    """Create, replace or resume the store at `path`, or refuse it.
+def open_for_run(
+    path: Path, layout: Layout, allowed: Permissions, shard: Shard | None = None
+) -> Opened:
+    """Create, replace or resume the store at `path`, for all tiles or a shard's, or refuse it.
 
     Raises
     ------
     StoreError
         See `RunStore.open`.
     """
+    if shard is not None and allowed.overwrite:
+        # The second shard would replace what the first has begun.
+        raise StoreError(
+            f"{show(path)}: --overwrite does not go with --shard; remove the store first, or "
+            "replace it by a run without --shard"
+        )
     siblings.recover(path)
     free = siblings.is_free(path)
     if not free and not allowed.overwrite:
-        return _resume(path, layout, allowed)
+        return _resume(path, layout, allowed, shard)
     attrs = _first_attributes(layout)
     if free:
-        lease = creation.create(path, layout, attrs)
+        lease = creation.create(path, layout, attrs, shard)
         if lease is None:
-            return _resume(path, layout, allowed)
+            return _resume(path, layout, allowed, shard)
     else:
         lease = creation.replace(path, layout, attrs, break_lock=allowed.break_lock)
     return Opened(attrs, _ledger(Paths(path), layout.n_tiles, lease), lease)
 
 
-def _resume(path: Path, layout: Layout, allowed: Permissions) -> Opened:
+def _resume(path: Path, layout: Layout, allowed: Permissions, shard: Shard | None) -> Opened:
     paths = Paths(path)
     attrs = load_attributes(paths, to_write=True)
     resuming.check_same_study(
@@ -82,40 +93,57 @@ def _resume(path: Path, layout: Layout, allowed: Permissions) -> Opened:
         )
     run = load_run(paths)
     if attrs["complete"]:
-        return _finished(paths, attrs, run, break_lock=allowed.break_lock)
+        return _finished(paths, attrs, run)
     resuming.check_same_tiling(paths, run, layout)
-    lease = Lease.acquire(paths.lease, paths.scratch, break_lock=allowed.break_lock)
+    lease = claim(paths, shard, break_lock=allowed.break_lock)
     try:
         attrs = load_attributes(paths)
         if attrs["complete"]:  # finished while we waited for the lease
             lease.release()
-            return _finished(paths, attrs, run, break_lock=False)
+            return _finished(paths, attrs, run)
         files.sweep(paths.scratch)
         ledger = _ledger(paths, layout.n_tiles, lease)
         resuming.check_arrays(paths, layout, ledger.rows)
-        ledger.merge(above=4 * FAN_OUT)
-        history = resuming.extended_history(attrs, layout, lease.run_id)
-        if history is not None:
-            attrs["history"] = history
-            write_attributes(paths, attrs)
+        if shard is None:
+            ledger.merge(above=4 * FAN_OUT)
+        else:
+            ledger.merge_group()
+        attrs = _with_history(paths, attrs, layout, lease)
     except BaseException:
         lease.release()
         raise
     return Opened(attrs, ledger, lease)
 
 
-def _finished(
-    paths: Paths, attrs: dict[str, Any], run: dict[str, Any], *, break_lock: bool
-) -> Opened:
+def _with_history(
+    paths: Paths, attrs: dict[str, Any], layout: Layout, lease: Lease
+) -> dict[str, Any]:
+    """Note this part of the run in the history if it is news, and return the attributes.
+
+    Shards do so one after the other; a store that one of them finishes meanwhile stays as it is.
+    """
+    shards = Shard.of_lease(lease.name) is not None
+    run_id = lease.run_id
+    if resuming.extended_history(attrs, layout, run_id, side_by_side=shards) is None:
+        return attrs
+    lease.start()  # the wait may be long
+    with alone(paths, lease) as held:
+        attrs = load_attributes(paths)
+        history = resuming.extended_history(attrs, layout, run_id, side_by_side=shards)
+        if history is not None and not attrs["complete"]:
+            attrs["history"] = history
+            write_attributes(paths, attrs, check=held.check)
+    return attrs
+
+
+def _finished(paths: Paths, attrs: dict[str, Any], run: dict[str, Any]) -> Opened:
     """Return a finished store, after removing what a kill at the very end left over."""
     packed = list(run.get("packed", {}))
     if files.orphans(paths.scratch) or any(paths.packed(name).exists() for name in packed):
-        lease = Lease.acquire(paths.lease, paths.scratch, break_lock=break_lock)
-        try:
+        # Where somebody living holds the lease, it is about to do the same.
+        with contextlib.suppress(StoreError), alone(paths):
             files.sweep(paths.scratch)
             remove_packed(paths, packed)
-        finally:
-            lease.release()
     ledger = _ledger(paths, run["n_tiles"], None)
     if len(ledger.rows) != run["n_tiles"]:
         raise StoreError(
@@ -127,7 +155,9 @@ def _finished(
 
 def _ledger(paths: Paths, n_tiles: int, lease: Lease | None) -> Ledger:
     writer = lease.run_id if lease else "reader"
-    return Ledger(paths.ledger, paths.scratch, n_tiles, writer)
+    shard = Shard.of_lease(lease.name) if lease else None
+    group = f"{shard.lease}-" if shard else ""
+    return Ledger(paths.ledger, paths.scratch, n_tiles, writer, group)
 
 
 def _first_attributes(layout: Layout) -> dict[str, Any]:

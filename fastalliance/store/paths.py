@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+FINAL_PREFIX = "final-"
+
 
 @dataclass(frozen=True)
 class Paths:
@@ -29,7 +31,7 @@ class Paths:
 
     @property
     def lease(self) -> Path:
-        """Files of the lease, see `lease`."""
+        """Files of leases, see `lease`."""
         return self.run / "lease"
 
     @property
@@ -37,10 +39,12 @@ class Paths:
         """Files and arrays that have not got their names yet."""
         return self.run / "scratch"
 
-    @property
-    def final(self) -> Path:
-        """Final arrays while they are written."""
-        return self.scratch / "final"
+    def final(self, run_id: str) -> Path:
+        """Return where a run keeps final arrays while they are written.
+
+        No other run writes there, not even one that took over from one that was only stopped.
+        """
+        return self.scratch / f"{FINAL_PREFIX}{run_id}"
 
     def packed(self, name: str) -> Path:
         """Return the directory of a packed array."""

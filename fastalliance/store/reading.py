@@ -32,6 +32,7 @@ from fastalliance.store.format import (
 from fastalliance.store.ledger import Rows, read_rows
 from fastalliance.store.location import locate
 from fastalliance.store.paths import Paths, document
+from fastalliance.store.shards import Shard
 
 if TYPE_CHECKING:
     from zarr.abc.store import Store
@@ -129,7 +130,9 @@ class Status:
     n_invalid : int or None
         Replicates that left the finite numbers; None until the run is complete.
     owner : Owner or None
-        Who writes to it now, if anybody.
+        Who computes all tiles now, if anybody.
+    shards : dict of Shard to Owner
+        The shards that run now, each with who computes it.
     configuration_hash : str
         Hash of everything that can change results.
     versions : dict of str to str
@@ -147,6 +150,7 @@ class Status:
     n_points: int | None
     n_invalid: int | None
     owner: lease.Owner | None
+    shards: dict[Shard, lease.Owner]
     configuration_hash: str
     versions: dict[str, str]
     started: str | None
@@ -197,6 +201,7 @@ def status(url: str | os.PathLike[str]) -> Status:
             n_points=n_points if isinstance(n_points, int) else None,
             n_invalid=_n_invalid(paths) if attrs["complete"] is True else None,
             owner=lease.running(paths.lease),
+            shards=_running_shards(paths),
             configuration_hash=str(attrs["configuration_hash"]),
             versions={
                 key.removesuffix("_version"): str(value)
@@ -269,6 +274,15 @@ def _check_data(paths: Paths, handle: StoreHandle) -> None:
         info = packed_info(name, handle.n_tiles, shape)
         check_array(paths.packed(name), info)
         check_tiles_present(paths.packed(name), info, handle.rows)
+
+
+def _running_shards(paths: Paths) -> dict[Shard, lease.Owner]:
+    found = {}
+    for name in lease.held_names(paths.lease):
+        shard = Shard.of_lease(name)
+        if shard is not None and (owner := lease.running(paths.lease, name)) is not None:
+            found[shard] = owner
+    return dict(sorted(found.items()))
 
 
 def _n_invalid(paths: Paths) -> int | None:

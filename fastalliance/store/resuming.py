@@ -89,11 +89,16 @@ def history_entry(attrs: Mapping[str, Any], run_id: str) -> dict[str, Any]:
 
 
 def extended_history(
-    attrs: Mapping[str, Any], layout: Layout, run_id: str
+    attrs: Mapping[str, Any], layout: Layout, run_id: str, *, side_by_side: bool = False
 ) -> list[dict[str, Any]] | None:
-    """Return the history with this part of the run, or None if nothing in it is new."""
+    """Return the history with this part of the run, or None if nothing in it is new.
+
+    New is what differs from the last part; of parts that run side by side, as shards do on
+    several kinds of machines, what differs from each.
+    """
     history: list[dict[str, Any]] = list(attrs.get("history", []))
     entry = history_entry({**provenance.environment(), **to_plain(layout.attrs)}, run_id)
-    last = history[-1] if history else {}
-    changed = any(last.get(key) != entry.get(key) for key in _RECORDED)
-    return [*history, entry] if changed else None
+    known = history if side_by_side else history[-1:]
+    what = [entry.get(key) for key in _RECORDED]
+    same = any([part.get(key) for key in _RECORDED] == what for part in known)
+    return None if same else [*history, entry]

@@ -15,14 +15,18 @@ import numpy.typing as npt
 
 from fastalliance.errors import StoreError
 from fastalliance.faults import fault_point
-from fastalliance.store import files, finalising
+from fastalliance.store import files, finalising, lease
 from fastalliance.store.chunks import packed_info, read_tiles
+from fastalliance.store.claims import alone
+from fastalliance.store.documents import load_attributes
 from fastalliance.store.files import show
 from fastalliance.store.layout import Layout, Slab, TileData
+from fastalliance.store.lease import Lease
 from fastalliance.store.ledger import Ledger
 from fastalliance.store.location import locate
 from fastalliance.store.opening import Opened, Permissions, open_for_run
 from fastalliance.store.paths import Paths
+from fastalliance.store.shards import Shard
 from fastalliance.store.writer import TileWriter
 
 
@@ -37,17 +41,23 @@ class RunStore:
         What the run keeps in it.
     attrs : dict
         The attributes of the group.
+    shard : Shard or None
+        Which tiles the run computes; None for all.
     """
 
-    def __init__(self, path: Path, layout: Layout, opened: Opened) -> None:
+    def __init__(
+        self, path: Path, layout: Layout, opened: Opened, shard: Shard | None = None
+    ) -> None:
         self.path = path
         self.layout = layout
+        self.shard = shard
         self.attrs: dict[str, Any] = opened.attrs
         self._paths = Paths(path)
         self._ledger: Ledger = opened.ledger
         self._lease = opened.lease
         self._writer: TileWriter | None = None
         self._lock = threading.Lock()
+        self._left = set(self._missing(shard).tolist()) if shard else set()
         if opened.lease is not None:
             self._writer = TileWriter.of(path, layout, opened.lease)
             opened.lease.start()
@@ -64,8 +74,12 @@ class RunStore:
         break_lock: bool = False,
         allow_version_change: bool = False,
         resume: bool = True,
+        shard: Shard | None = None,
     ) -> Self:
         """Create the store of a run, or resume it.
+
+        A run of all tiles has the store for itself. Shards of one count share it, each under
+        a lease of its own; the first that comes creates it.
 
         Parameters
         ----------
@@ -81,6 +95,8 @@ class RunStore:
             Go on with a store that other kernels computed; its history notes it.
         resume : bool
             Go on with a store of the same configuration; otherwise refuse it.
+        shard : Shard, optional
+            Compute the tiles of this shard only; not with `overwrite`.
 
         Raises
         ------
@@ -91,7 +107,7 @@ class RunStore:
         path = locate(url)
         allowed = Permissions(overwrite, break_lock, allow_version_change, resume)
         with files.os_errors(path, "opening the store"):
-            return cls(path, layout, open_for_run(path, layout, allowed))
+            return cls(path, layout, open_for_run(path, layout, allowed, shard), shard)
 
     @property
     def complete(self) -> bool:
@@ -105,13 +121,25 @@ class RunStore:
             raise StoreError(f"{show(self.path)} is complete or closed; there is nothing to write")
         return self._writer
 
-    def missing(self) -> npt.NDArray[np.int64]:
-        """Return the numbers of the tiles that are not done yet, ascending."""
-        if self.complete:
-            return np.array([], dtype=np.int64)
-        missing = np.ones(self.layout.n_tiles, dtype=bool)
-        missing[list(self._ledger.rows)] = False
-        return np.flatnonzero(missing)
+    def missing(self, *, everyone: bool = False) -> npt.NDArray[np.int64]:
+        """Return the numbers of the tiles that are not done yet, ascending.
+
+        Parameters
+        ----------
+        everyone : bool
+            Of a shard: read again what all shards have recorded, and return what is missing of
+            all tiles. Otherwise those of the shard that nobody had done when it was opened, but
+            for what it has recorded since. Without a shard, all tiles.
+
+        Raises
+        ------
+        StoreError
+            The ledger is damaged, or two writers have recorded different values of a tile.
+        """
+        if everyone and not self.complete:
+            with self._lock, files.os_errors(self.path, "reading the ledger"):
+                self._reload()
+        return self._missing(None if everyone else self.shard)
 
     def require_space(self, n_bytes: int) -> None:
         """Raise StoreError unless the file system has room for `n_bytes` more."""
@@ -150,7 +178,9 @@ class RunStore:
             for spec in self.layout.direct:
                 files.flush_directory(self._paths.array(spec.name))
             fault_point("before-ledger")
-            self._ledger.add(rows)
+            tiles = {tile for tile, _ in rows}
+            self._ledger.add(rows, last=self._left <= tiles)
+            self._left -= tiles
             fault_point("after-ledger")
 
     def read_packed(self, name: str, first: int, last: int) -> npt.NDArray[np.float64]:
@@ -174,7 +204,8 @@ class RunStore:
         ----------
         slabs : iterable of dict
             Regions and values of final arrays by name; together they cover each array exactly
-            once. Regions that start and end with chunks are fastest.
+            once. Regions that start and end with chunks are fastest. Of several shards one
+            writes them; the others wait for it, take over if it dies, and read no slab.
 
         Raises
         ------
@@ -183,20 +214,52 @@ class RunStore:
         """
         if self.complete:
             return
-        missing = self.missing()
+        with self._lock, files.os_errors(self.path, "finalising the store"):
+            claimed = self._check_lease()
+            with alone(self._paths, claimed) as final:
+                self._reload()
+                if not self.complete:
+                    self._finalise(slabs, claimed, final)
+
+    def _finalise(self, slabs: Iterable[Slab], claimed: Lease, final: Lease) -> None:
+        missing = self._missing()
         if missing.size:
             raise StoreError(
                 f"{show(self.path)} cannot be finalised: {missing.size} of {self.layout.n_tiles} "
                 f"tiles are not done, the first is {missing[0]}"
             )
-        with self._lock, files.os_errors(self.path, "finalising the store"):
-            self._check_lease()
-            finalising.write_final(self._paths, self.layout.final, slabs)
-            self._check_lease()
-            finalising.publish(self._paths, self.layout)
-            self._ledger.merge()
-            self.attrs = finalising.complete(self._paths, self.attrs)
-            finalising.remove_packed(self._paths, self.layout.packed)
+        paths, aside = self._paths, self._paths.final(final.run_id)
+
+        def check() -> None:
+            claimed.check()
+            final.check()
+
+        finalising.write_final(paths, aside, self.layout.final, slabs)
+        check()
+        finalising.publish(paths, aside, self.layout, check)
+        self._ledger.merge()
+        check()
+        self.attrs = finalising.complete(paths, self.attrs)
+        finalising.remove_packed(paths, self.layout.packed)
+        lease.forget_shards(paths.lease)
+
+    def _missing(self, shard: Shard | None = None) -> npt.NDArray[np.int64]:
+        """Return what is missing, by the ledger as it was read last, of a shard or of all."""
+        n_tiles = self.layout.n_tiles
+        missing = np.full(n_tiles, not self.complete)
+        if not self.complete:  # a finished store may be cut into other tiles than ours
+            missing[list(self._ledger.rows)] = False
+        if shard is None:
+            return np.flatnonzero(missing)
+        tiles = shard.tiles(n_tiles)
+        missing_of_shard: npt.NDArray[np.int64] = tiles[missing[tiles]]
+        return missing_of_shard
+
+    def _reload(self) -> None:
+        """Read again what other shards may have changed since: the ledger and the attributes."""
+        self._ledger.reload()
+        if self.shard is not None:
+            self.attrs = load_attributes(self._paths)
 
     def close(self) -> None:
         """Release the lease; harmless when repeated."""
@@ -215,7 +278,8 @@ class RunStore:
     ) -> None:
         self.close()
 
-    def _check_lease(self) -> None:
+    def _check_lease(self) -> Lease:
         if self._lease is None or self._writer is None:
             raise StoreError(f"{show(self.path)} is complete or closed; there is nothing to write")
         self._lease.check()
+        return self._lease

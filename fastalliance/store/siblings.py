@@ -6,6 +6,7 @@ A store is built as ``.<name>.creating-<process>`` and renamed; one that is repl
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 from pathlib import Path
@@ -42,7 +43,8 @@ def recover(path: Path) -> None:
                 f"{files.show(path)} is being replaced by another process; the earlier store is "
                 f"{files.show(left)}"
             )
-        left.rename(path)
+        with contextlib.suppress(FileNotFoundError):  # another shard puts it right, too
+            left.rename(path)
     for kind in (REPLACED, CREATING):
         for left in _left(path, kind):
             if files.is_orphan(left, _token(path, kind, left)):

@@ -32,7 +32,7 @@ class TileWriter:
         Labelled arrays that tiles write.
     strides : dict of str to int or None
         Which chunk of a direct array is which tile's, see `ArraySpec.tile_stride`.
-    generation, run_id : int, str
+    generation, run_id, lease_name : int, str, str
         The lease under which it writes.
     """
 
@@ -43,6 +43,7 @@ class TileWriter:
     strides: dict[str, int | None]
     generation: int
     run_id: str
+    lease_name: str
 
     @classmethod
     def of(cls, root: Path, layout: Layout, held: lease.Lease) -> TileWriter:
@@ -55,6 +56,7 @@ class TileWriter:
             {spec.name: spec.tile_stride for spec in layout.direct},
             held.generation,
             held.run_id,
+            held.name,
         )
 
     def write(self, tile: int, data: TileData, recorded: str | None = None) -> str:
@@ -72,7 +74,7 @@ class TileWriter:
         sha = digest(data)
         check_same(tile, recorded or sha, sha)
         paths = Paths(self.root)
-        lease.check_held(paths.lease, self.generation, self.run_id)
+        lease.check_held(paths.lease, self.generation, self.run_id, self.lease_name)
         with files.os_errors(self.root, f"writing tile {tile}"):
             for name, values in data.packed.items():
                 info = packed_info(name, self.n_tiles, self.packed[name])

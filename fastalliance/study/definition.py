@@ -170,12 +170,6 @@ def _check_available(configuration: Configuration, model: Model) -> None:
     with located(configuration, "keep.members"):
         if configuration.keep.members and model.population is None:
             raise ConfigError(f"keep.members: {model.name} has no members")
-    executor = configuration.execution.executor
-    with located(configuration, "execution.executor"):
-        if executor not in ("threads", "dask"):
-            raise ConfigError(
-                f"execution.executor must be threads or dask in this version, got {executor!r}"
-            )
     replicates = configuration.replicates
     with located(configuration, "statistics.quantiles"):
         if configuration.statistics.quantiles and replicates > _MAX_QUANTILE_REPLICATES:

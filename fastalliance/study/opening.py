@@ -51,15 +51,21 @@ def open(store: str | os.PathLike[str], *, chunks: Any = None) -> xr.Dataset:
     10
     >>> folder.cleanup()
     """
-    handle = read(path_text(store, "store"))
+    return dataset(path_text(store, "store"), chunks)
+
+
+def dataset(store: str, chunks: Any = None, *, quiet: bool = False) -> xr.Dataset:
+    """Return a store's dataset; `quiet`: without a warning where it is unfinished."""
+    handle = read(store)
     ds = _lazy(handle, chunks)
     if handle.complete:
         return _in_order(handle, ds)
     done, total = len(handle.rows), handle.n_tiles
-    warn(
-        f"{handle.path} is unfinished: {done} of {total} tiles are done, points of the others are "
-        "NaN; run the study again to resume it"
-    )
+    if not quiet:
+        warn(
+            f"{handle.path} is unfinished: {done} of {total} tiles are done, points of the others "
+            "are NaN; run the study again to resume it"
+        )
     ds.attrs.update(tiles_done=done, n_tiles=total)
     return _in_order(handle, ds.assign(_partial(handle)))
 

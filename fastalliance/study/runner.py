@@ -7,14 +7,13 @@ import threading
 import time
 from collections.abc import Generator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fastalliance.engine import require_resolved
-from fastalliance.errors import ClusterError, ConfigError, StoreError
+from fastalliance.errors import ClusterError, StoreError
 from fastalliance.executors import thread_count
 from fastalliance.store import MemoryStore, RunStore, TileStore, read, require_space
 from fastalliance.store.documents import load_attributes
@@ -28,6 +27,7 @@ from fastalliance.study.checks import warn_invalid
 from fastalliance.study.executing import Done, on_dask, on_threads
 from fastalliance.study.interrupts import Interrupts
 from fastalliance.study.layout import attributes, layout, plan
+from fastalliance.study.options import RunOptions
 from fastalliance.study.progress import ProgressLike, make_progress
 from fastalliance.study.restored import take_over_centralities
 from fastalliance.study.results import final_slabs
@@ -45,25 +45,9 @@ Floats = npt.NDArray[np.float64]
 _RECORD_SECONDS = 0.1  # between two ledger files
 
 
-@dataclass(frozen=True)
-class RunOptions:
-    """How a study is run; nothing here can change a result."""
-
-    store: str | None = None
-    executor: str = "threads"
-    scheduler: str | None = None
-    threads: int | str = "auto"
-    progress: bool | ProgressLike = False
-    resume: bool = True
-    overwrite: bool = False
-    break_lock: bool = False
-    allow_version_change: bool = False
-    points_per_tile: int | None = None
-
-
 def run(study: Study, options: RunOptions) -> xr.Dataset:
     """Run `study` to the end, or resume it, and return its dataset."""
-    _check_executor(options)
+    options.check()
     stored = _stored_attributes(options)
     tiling = _tiling(study, options, stored)
     size = plan(study, thread_count(options.threads), tiling)
@@ -81,7 +65,7 @@ def run(study: Study, options: RunOptions) -> xr.Dataset:
             ds = _in_memory(study, arrangement, store)
         else:
             stack.close()
-            ds = opening.open(str(options.store))
+            ds = opening.dataset(str(options.store), quiet=options.shard is not None)
     invalid = ds["n_invalid"].values
     warn_invalid(float(np.nansum(invalid)), int((invalid > 0).sum()))
     return ds
@@ -135,6 +119,7 @@ def _open_store(options: RunOptions, arrangement: Layout) -> TileStore:
         break_lock=options.break_lock,
         allow_version_change=options.allow_version_change,
         resume=options.resume,
+        shard=options.shard,
     )
 
 
@@ -166,7 +151,9 @@ def _run_tiles(
     computer = TileComputer(study, tiling, statistics)
     left = sum(computer.steps(tiling.tile(number)) for number in missing)
     with Interrupts() as interrupts, make_progress(options.progress, study.unit) as progress:
-        progress.start(size.work, size.work - left)
+        # a shard knows of its own work alone
+        total = size.work if options.shard is None else left
+        progress.start(total, total - left)
         stop = interrupts.stop
         try:
             with _executor(computer, store, missing, stop, size.threads, options) as results:
@@ -176,20 +163,9 @@ def _run_tiles(
             raise _explained(error, computer, options) from error
         if stop.is_set():
             raise KeyboardInterrupt(_kept(store, tiling, options))
-        store.finalise(final_slabs(tiling, statistics, store))
+        if options.shard is None or not store.missing(everyone=True).size:
+            store.finalise(final_slabs(tiling, statistics, store))
         progress.finish()
-
-
-def _check_executor(options: RunOptions) -> None:
-    if options.executor not in ("threads", "dask"):
-        raise ConfigError(
-            f"executor must be threads or dask in this version, got {options.executor!r}"
-        )
-    if options.scheduler is not None and options.executor != "dask":
-        raise ConfigError(
-            f"scheduler belongs to executor dask, got executor {options.executor}; give both, or "
-            "leave scheduler out"
-        )
 
 
 def _executor(
@@ -244,6 +220,6 @@ def _collect(
 
 
 def _kept(store: TileStore, tiling: Tiling, options: RunOptions) -> str:
-    done = tiling.n_tiles - len(store.missing())
+    done = tiling.n_tiles - len(store.missing(everyone=True))
     where = f"kept in {options.store}; run again to resume" if options.store else "not kept"
     return f"interrupted after {done} of {tiling.n_tiles} tiles, {where}"

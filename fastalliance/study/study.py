@@ -285,6 +285,7 @@ class Study:
         store: str | Path | None = None,
         executor: str | None = None,
         scheduler: str | None = None,
+        shard: str | None = None,
         threads: int | Literal["auto"] | None = None,
         progress: bool | ProgressLike = False,
         resume: bool = True,
@@ -299,11 +300,16 @@ class Study:
         ----------
         store : path, optional
             Keep the result there, resumably; the configuration's `store` otherwise, else memory.
-        executor : {"threads", "dask"}, optional
-            How tiles are run: on threads of this process, or by the workers of a dask cluster.
+        executor : {"threads", "dask", "shard"}, optional
+            How tiles are run: on threads of this process, or by the workers of a dask cluster. A
+            shard is run on threads.
         scheduler : str, optional
             Of executor dask: the scheduler's address, or the path of its file. Without it a
             cluster is started on this machine, which nothing outside can reach.
+        shard : str, optional
+            ``"I/N"``: run only part I of N, counted from 0; other processes run the other parts,
+            on the same store, and the last one labels the result. The dataset is unfinished until
+            then.
         threads : int or "auto", optional
             Threads, or workers of a cluster that is started; all cores of this process by default.
         progress : bool or Progress
@@ -331,20 +337,24 @@ class Study:
         KeyboardInterrupt
             After Ctrl-C, when the running tiles have been kept.
         """
-        from fastalliance.study.runner import RunOptions, run
+        from fastalliance.store.shards import Shard
+        from fastalliance.study.options import RunOptions
+        from fastalliance.study.runner import run
 
         if threads is not None and threads != "auto":
             threads = checks.whole_number(threads, "threads", 1)
         if points_per_tile is not None:
             points_per_tile = checks.whole_number(points_per_tile, "points_per_tile", 1)
         given = None if store is None else checks.path_text(store, "store")
-        executor = executor or self.configuration.execution.executor
+        part = None if shard is None else Shard.parse(shard)
+        executor = executor or ("shard" if part else self.configuration.execution.executor)
         if scheduler is None and executor == "dask":
             scheduler = self.configuration.execution.scheduler
         options = RunOptions(
             store=self.configuration.store if given is None else given,
             executor=executor,
             scheduler=scheduler,
+            shard=part,
             threads=threads or self.configuration.execution.threads,
             progress=progress,
             resume=resume,

@@ -60,7 +60,7 @@ FAULTS: dict[str, tuple[str | None, str]] = {
         "line 5: design",
     ),
     "missing table": ("design: {table: points.csv}\n", "cannot read"),
-    "another executor": ("execution: {executor: shard}\n", "executor must be threads"),
+    "another executor": ("execution: {executor: spark}\n", "executor must be"),
     "long store path": (None, "line 1: store has a part longer than 255 bytes"),
     "NUL in the store path": (None, "line 1: store must be a path without NUL"),
 }

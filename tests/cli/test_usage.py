@@ -20,7 +20,7 @@ from fastalliance.errors import (
 )
 from tests.cli.command import command, done, refused
 
-LATER = {"verify", "threshold", "sensitivity", "report", "explore"}
+LATER = {"threshold", "sensitivity", "report", "explore"}
 
 
 def test_help__lists_the_commands_of_this_version_within_80_columns() -> None:
@@ -64,7 +64,7 @@ def test_light_commands__import_nothing_heavy(arguments: list[str]) -> None:
     [
         ([], "no command is given (see fastalliance --help)"),
         (["rum"], "there is no command 'rum'; did you mean run?"),
-        (["verify"], "there is no command 'verify'"),
+        (["explore"], "there is no command 'explore'"),
         (["run"], "the following arguments are required: CONFIG (see fastalliance run --help)"),
         (["run", "a.yaml", "b.yaml"], "unexpected argument 'b.yaml'"),
         (["run", "a.yaml", "--sore=x"], "there is no option --sore; did you mean --store?"),

@@ -232,7 +232,8 @@ def test_study__loses_a_worker(tmp_path):
     ("options", "message"),
     [
         ({"scheduler": "tcp://127.0.0.1:1"}, "scheduler belongs to executor dask, got executor th"),
-        ({"executor": "spark"}, "executor must be threads or dask in this version, got 'spark'"),
+        ({"executor": "spark"}, "executor must be one of threads, dask, shard, got 'spark'"),
+        ({"executor": "dask", "shard": "0/2"}, "executor shard needs shard"),
     ],
 )
 def test_study__wrong_options(options, message):

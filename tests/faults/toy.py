@@ -80,9 +80,14 @@ def tile_data(tile: int) -> TileData:
     return TileData({"statistics": statistics}, {"x": ((rows, slice(0, N_REPLICATES)), replicates)})
 
 
-def slabs(store: TileStore, n_tiles: int) -> Iterator[Slab]:
+def _nothing() -> None:
+    pass
+
+
+def slabs(store: TileStore, n_tiles: int, pause: Callable[[], None] = _nothing) -> Iterator[Slab]:
     """Label the packed statistics, two tiles at a time."""
     for first in range(0, n_tiles, 2):
+        pause()
         last = min(first + 2, n_tiles)
         columns = store.read_packed("statistics", first, last).reshape(-1, N_COLUMNS)
         region = (slice(first * POINTS_PER_TILE, last * POINTS_PER_TILE),)
@@ -91,9 +96,13 @@ def slabs(store: TileStore, n_tiles: int) -> Iterator[Slab]:
 
 
 def drive(
-    store: TileStore, n_tiles: int, batch: int = 2, pause: Callable[[], None] = lambda: None
+    store: TileStore,
+    n_tiles: int,
+    batch: int = 2,
+    pause: Callable[[], None] = _nothing,
+    pause_at_end: Callable[[], None] = _nothing,
 ) -> None:
-    """Compute what is missing, record it in batches, and finalise."""
+    """Compute what is missing, record it in batches, and finalise once nobody lacks a tile."""
     rows = []
     for tile in store.missing().tolist():
         pause()
@@ -102,7 +111,8 @@ def drive(
             store.record(rows)
             rows = []
     store.record(rows)
-    store.finalise(slabs(store, n_tiles))
+    if store.missing(everyone=True).size == 0:
+        store.finalise(slabs(store, n_tiles, pause_at_end))
 
 
 def finished(path: Path, n_tiles: int = 6) -> Path:

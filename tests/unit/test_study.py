@@ -221,7 +221,6 @@ def test_yaml__faults_of_the_model_name_the_line(tmp_path):
         ({"horizon": 1e308, "dt": 1e-3}, fa.ConfigError, "steps; at most"),
         ({"structure": {"members": 3}}, fa.FastAllianceError, "members"),
         ({"keep": {"members": True}}, fa.ConfigError, "keep.members: small has no members"),
-        ({"execution": {"executor": "shard"}}, fa.ConfigError, "executor must be threads"),
         ({"statistics": {"quantiles": [1.5]}}, fa.ConfigError, "must be a number from 0 to 1"),
         ({"statistics": {"quantiles": [0.5, 0.5]}}, fa.ConfigError, "must not repeat"),
         (

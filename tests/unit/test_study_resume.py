@@ -231,7 +231,7 @@ def test_run__takes_the_store_of_the_configuration(tmp_path):
         ({"threads": 2.0}, fa.ConfigError, "threads must be a whole number >= 1"),
         ({"threads": True}, fa.ConfigError, "threads must be a whole number >= 1"),
         ({"points_per_tile": 0}, fa.ConfigError, "points_per_tile must be a whole number >= 1"),
-        ({"executor": "shard"}, fa.ConfigError, "executor must be threads"),
+        ({"executor": "shard"}, fa.ConfigError, "executor shard needs shard"),
         ({"store": ""}, fa.StoreError, "path is empty"),
         ({"store": 3}, fa.ConfigError, "store must be a path, got 3"),
         ({"store": "a\0b"}, fa.StoreError, "NUL"),
