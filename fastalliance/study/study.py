@@ -301,15 +301,13 @@ class Study:
         store : path, optional
             Keep the result there, resumably; the configuration's `store` otherwise, else memory.
         executor : {"threads", "dask", "shard"}, optional
-            How tiles are run: on threads of this process, or by the workers of a dask cluster. A
-            shard is run on threads.
+            How tiles are run: on threads of this process (a shard too), or by dask workers.
         scheduler : str, optional
             Of executor dask: the scheduler's address, or the path of its file. Without it a
             cluster is started on this machine, which nothing outside can reach.
         shard : str, optional
-            ``"I/N"``: run only part I of N, counted from 0; other processes run the other parts,
-            on the same store, and the last one labels the result. The dataset is unfinished until
-            then.
+            ``"I/N"``: run only part I of N, from 0, on a store that others share; the last part
+            labels the result, which is unfinished until then.
         threads : int or "auto", optional
             Threads, or workers of a cluster that is started; all cores of this process by default.
         progress : bool or Progress
