@@ -109,12 +109,14 @@ STORED = [
         ),
         (
             "complete-before-published",
-            "            finalising.publish(self._paths, self.layout)\n"
-            "            self._ledger.merge()\n"
-            "            self.attrs = finalising.complete(self._paths, self.attrs)\n",
-            "            self.attrs = finalising.complete(self._paths, self.attrs)\n"
-            "            finalising.publish(self._paths, self.layout)\n"
-            "            self._ledger.merge()\n",
+            "        finalising.publish(paths, aside, self.layout, check)\n"
+            "        self._ledger.merge()\n"
+            "        check()\n"
+            "        self.attrs = finalising.complete(paths, self.attrs)\n",
+            "        self.attrs = finalising.complete(paths, self.attrs)\n"
+            "        finalising.publish(paths, aside, self.layout, check)\n"
+            "        self._ledger.merge()\n"
+            "        check()\n",
             (f"{KILL}test_kill__at_a_fault_point",),
         ),
     ),
@@ -186,7 +188,7 @@ STORED = [
         "store/lease.py",
         (
             "lost-lease-unnoticed",
-            "    if is_held(directory, generation, run_id):\n        return\n",
+            "    if is_held(directory, generation, run_id, name):\n        return\n",
             "    return\n",
             (f"{FAULTS}test_lease__taken_over_stops_the_first_run",),
         ),
