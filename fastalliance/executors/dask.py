@@ -196,18 +196,21 @@ class _Submission:
         from distributed import KilledWorker
 
         tile = self.running.pop(future)
-        if future.status == "finished":
-            return future.result()
         if future.status in ("cancelled", "lost"):
             raise self._lost()
-        error = future.exception()
-        if isinstance(error, KilledWorker) and not self.alone:
-            self.suspects.append(tile)
-        elif isinstance(error, KilledWorker):
-            self.failed[tile] = "every worker that ran it died"
-        elif isinstance(error, StoreError):
-            raise error
-        else:
+        try:
+            return future.result()
+        except KilledWorker:
+            # also of a tile that was done, where its worker died before the result was fetched
+            if self.alone:
+                self.failed[tile] = "every worker that ran it died"
+            else:
+                self.suspects.append(tile)
+        except StoreError:
+            raise
+        except Exception as error:
+            if future.status in ("cancelled", "lost"):
+                raise self._lost() from error
             name = "" if isinstance(error, FastAllianceError) else f"{type(error).__name__}: "
             self.failed[tile] = f"{name}{error}"
         return None

@@ -51,6 +51,19 @@ def noted(folder: str, tile: int) -> int:
     return tile
 
 
+def kill_when_tiles_run(folder: Path, process) -> threading.Thread:
+    """Kill a process once `noted` has left marks of some tiles in `folder`."""
+
+    def wait_and_kill() -> None:
+        while len(list(folder.iterdir())) < 3:
+            time.sleep(0.02)
+        kill(process)
+
+    thread = threading.Thread(target=wait_and_kill, daemon=True)
+    thread.start()
+    return thread
+
+
 def collect(task, tiles, address, found=None):
     """Return the results in order; add them to `found` as they come."""
     found = [] if found is None else found
@@ -106,8 +119,7 @@ def test_silence__is_reported(two_workers, tmp_path, monkeypatch):
 def test_worker_lost__its_tiles_are_run_again(tmp_path):
     with cluster(2, "--no-nanny") as made:
         task = functools.partial(noted, str(tmp_path))
-        killer = threading.Timer(1.5, kill, [made.workers[0]])
-        killer.start()
+        killer = kill_when_tiles_run(tmp_path, made.workers[0])
         assert collect(task, range(16), made.address) == list(range(16))
         killer.join()
         assert made.workers[0].returncode is not None
@@ -126,8 +138,7 @@ def test_poison_tile__kills_its_workers_and_leaves_the_others():
 def test_scheduler_lost__is_one_clear_error(tmp_path):
     with cluster(1, "--no-nanny") as made:
         task = functools.partial(noted, str(tmp_path))
-        killer = threading.Timer(1.5, kill, [made.scheduler])
-        killer.start()
+        kill_when_tiles_run(tmp_path, made.scheduler)
         with pytest.raises(ClusterError, match="the dask scheduler is gone; run the same command"):
             collect(task, range(200), made.address)
 
