@@ -135,6 +135,7 @@ class _Submission:
         self.run = run
         self.running: dict[Future, int] = {}
         self.done: queue.SimpleQueue[Future] = queue.SimpleQueue()
+        self.again: list[int] = []
         self.suspects: list[int] = []
         self.failed: dict[int, str] = {}
         self.alone = False
@@ -153,13 +154,14 @@ class _Submission:
 
     def _all(self, waiting: Iterator[int], stop: threading.Event) -> Generator[Any | None]:
         while True:
-            while not stop.is_set() and len(self.running) < self._most():
-                tile = next(waiting, None)
+            connected = self.client.status == "running"
+            while connected and not stop.is_set() and len(self.running) < self._most():
+                tile = self.again.pop() if self.again else next(waiting, None)
                 if tile is None:
                     break
                 self._submit(tile)
             if not self.running:
-                if stop.is_set() or self._most() > 0:
+                if stop.is_set() or (connected and not self.again and self._most() > 0):
                     return
                 self._check_alive()
                 time.sleep(_POLL)
@@ -192,12 +194,16 @@ class _Submission:
         future.add_done_callback(self.done.put)
 
     def _result(self, future: Future) -> Any | None:
-        """Return the result of a finished future; note what failed."""
+        """Return the result of a finished future; note what failed, or is to be run again."""
         from distributed import KilledWorker
+
+        from fastalliance.executors.dask_worker import NotShippedError
 
         tile = self.running.pop(future)
         if future.status in ("cancelled", "lost"):
-            raise self._lost()
+            # with its worker, before it was fetched, or with the connection to the scheduler
+            self.again.append(tile)
+            return None
         try:
             return future.result()
         except KilledWorker:
@@ -206,11 +212,12 @@ class _Submission:
                 self.failed[tile] = "every worker that ran it died"
             else:
                 self.suspects.append(tile)
-        except StoreError:
+        except (NotShippedError, StoreError):
             raise
         except Exception as error:
             if future.status in ("cancelled", "lost"):
-                raise self._lost() from error
+                self.again.append(tile)
+                return None
             name = "" if isinstance(error, FastAllianceError) else f"{type(error).__name__}: "
             self.failed[tile] = f"{name}{error}"
         return None

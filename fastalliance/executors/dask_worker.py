@@ -7,8 +7,14 @@ from typing import Any
 
 from distributed import WorkerPlugin
 
+from fastalliance.errors import ClusterError
+
 _tasks: dict[str, Any] = {}  # by run: the task, pickled until its first tile
 _lock = threading.Lock()
+
+
+class NotShippedError(ClusterError):
+    """A tile came to a worker to which no plugin had brought the task."""
 
 
 class Ship(WorkerPlugin):  # type: ignore[misc]
@@ -37,5 +43,8 @@ def run_tile(run: str, tile: int) -> Any:
 
             task = _tasks[run] = cloudpickle.loads(task)
     if task is None:
-        raise RuntimeError("this worker was not given the study")
+        raise NotShippedError(
+            "a worker was not given the study: the dask scheduler was started anew; run the same "
+            "command again to resume"
+        )
     return task(tile)

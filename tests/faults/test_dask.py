@@ -125,6 +125,22 @@ def test_worker_lost__its_tiles_are_run_again(tmp_path):
         assert made.workers[0].returncode is not None
 
 
+def test_worker_lost__with_results_that_nobody_has_fetched():
+    found = []
+    with cluster(2, "--no-nanny") as made, connected(made.address, 2) as client:
+        results = run_on_dask(square, range(4), client=client, stop=threading.Event())
+        for result in results:
+            if result is None:
+                continue
+            found.append(result)
+            if len(found) == 1:
+                time.sleep(0.5)  # until the others are done, too
+                kill(made.workers[0])
+                while len(client.scheduler_info()["workers"]) > 1:
+                    time.sleep(0.05)
+    assert sorted(found) == [0, 1, 4, 9]
+
+
 def test_poison_tile__kills_its_workers_and_leaves_the_others():
     found = []
     with (
