@@ -68,7 +68,7 @@ def plot(options: argparse.Namespace) -> int:
 
     store = options.store.rstrip("/")
     ds = open_store(store)
-    path = options.to or str(_named(Path(store)).with_suffix(".png"))
+    path = options.to or str(_beside(store).with_suffix(".png"))
     at = _selection(options.at)
     plot_study(ds, kind=options.kind, output=options.output, by=options.by, at=at, path=path)
     print_line(f"picture: {path}")
@@ -98,8 +98,15 @@ def export(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _named(path: Path) -> Path:
-    """Return a path that ends in a name, as "." does not."""
+def _beside(store: str) -> Path:
+    """Return a local path that ends in the store's name, as "." does not."""
+    from fastalliance.store.location import locate
+    from fastalliance.store.objects import ObjectPath
+
+    place = locate(store)
+    if isinstance(place, ObjectPath):
+        return Path(place.name)
+    path = Path(store)
     return path.resolve() if path.name in ("", "..") else path
 
 

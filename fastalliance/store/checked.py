@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Container, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from zarr.storage import LocalStore, WrapperStore
+from zarr.storage import LocalStore, ObjectStore, WrapperStore
 
 from fastalliance.errors import StoreError
+from fastalliance.store import objects
 from fastalliance.store.chunks import checked_chunk, missing_message
+from fastalliance.store.files import os_errors
 from fastalliance.store.format import ArrayInfo
+from fastalliance.store.object_requests import ObjectStoreError, explained
+from fastalliance.store.objects import ObjectPath, Place
 
 if TYPE_CHECKING:
     from zarr.abc.buffer import Buffer
-    from zarr.abc.store import ByteRequest
+    from zarr.abc.store import ByteRequest, Store
     from zarr.core.buffer import BufferPrototype
 
+_PAUSES = (0.1, 0.4, 1.6)  # seconds before an answer that was cut short is asked for again
 
-class CheckedStore(WrapperStore[LocalStore]):
-    """A store in a local directory whose chunks are decoded once, as a check, when they are read.
+
+class CheckedStore(WrapperStore[Any]):
+    """A store whose chunks are decoded once, as a check, when they are read.
 
     Plain zarr reads a missing chunk as its fill value, and names neither array nor file when a
     checksum fails.
     """
 
+    _place: Place
     _arrays: Mapping[str, ArrayInfo]
     _strides: Mapping[str, int | None]
     _done: Container[int]
@@ -32,7 +39,7 @@ class CheckedStore(WrapperStore[LocalStore]):
     @classmethod
     def at(
         cls,
-        path: Path,
+        path: Place,
         arrays: Mapping[str, ArrayInfo],
         strides: Mapping[str, int | None],
         done: Container[int],
@@ -41,8 +48,8 @@ class CheckedStore(WrapperStore[LocalStore]):
 
         Parameters
         ----------
-        path : Path
-            The store's directory.
+        path : Path or ObjectPath
+            The store's place.
         arrays : dict of str to ArrayInfo
             Its labelled arrays.
         strides : dict of str to int or None
@@ -51,23 +58,29 @@ class CheckedStore(WrapperStore[LocalStore]):
         done : container of int
             The tiles in the ledger. A chunk of another tile is not shown, even if it is there.
         """
-        store = cls(LocalStore(path, read_only=True))
+        store = cls(_plain_store(path))
+        store._place = path
         store._arrays, store._strides, store._done = arrays, strides, done
         return store
 
-    def _with_store(self, store: LocalStore) -> Self:
-        return self.at(store.root, self._arrays, self._strides, self._done)
+    def __str__(self) -> str:
+        return f"checked:{self._place}"  # obstore's clients must not be printed
+
+    __repr__ = __str__
+
+    def _with_store(self, store: Store) -> Self:
+        return self.at(self._place, self._arrays, self._strides, self._done)
 
     async def get(
         self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
         """Return the bytes of a document or chunk; StoreError if a chunk is not as it should be."""
-        data = await super().get(key, prototype, byte_range)
+        data = await self._get(key, prototype, byte_range)
         name, _, file = key.partition("/")
         info = self._arrays.get(name)
         if info is None or not (file == "c" or file.startswith("c.")) or byte_range is not None:
             return data
-        path = self._store.root / key
+        path = self._place / key
         if data is None:
             if name not in self._strides:
                 raise StoreError(missing_message(path, name, "chunk"))
@@ -76,6 +89,23 @@ class CheckedStore(WrapperStore[LocalStore]):
             return None
         checked_chunk(data.to_bytes(), path, info)
         return data
+
+    async def _get(
+        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None
+    ) -> Buffer | None:
+        if not isinstance(self._place, ObjectPath):
+            return await super().get(key, prototype, byte_range)
+        with os_errors(self._place / key, "reading"):
+            for pause in (*_PAUSES, None):
+                try:
+                    return await super().get(key, prototype, byte_range)
+                except Exception as error:  # of obstore's own classes
+                    found = explained(error, self._place.bucket)
+                    passes = isinstance(found, ObjectStoreError) and found.passes
+                    if pause is None or not passes:
+                        raise found from None
+                await asyncio.sleep(pause)
+        raise AssertionError("the last attempt returns or raises")
 
     def _is_done(self, name: str, info: ArrayInfo, file: str) -> bool:
         """Say whether the tile that writes a chunk is in the ledger."""
@@ -86,3 +116,9 @@ class CheckedStore(WrapperStore[LocalStore]):
         for index, n, chunk in zip(file.split(".")[1:], info.shape, info.chunks, strict=True):
             number = number * -(-n // chunk) + int(index)
         return number * stride in self._done
+
+
+def _plain_store(path: Place) -> Store:
+    if isinstance(path, ObjectPath):
+        return ObjectStore(objects.client_for(path), read_only=True)
+    return LocalStore(path, read_only=True)

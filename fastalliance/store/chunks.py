@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from fastalliance.errors import StoreError
 from fastalliance.store import files
 from fastalliance.store.format import ArrayInfo, chunk_key, decode_chunk, encode_chunk
 from fastalliance.store.layout import Region
+from fastalliance.store.objects import Place
 
 _Index = tuple[int, ...]
 RERUN = "restore the file from a copy, or start the run anew with --overwrite"
@@ -26,11 +26,11 @@ def packed_info(name: str, n_tiles: int, shape: tuple[int, ...]) -> ArrayInfo:
 
 
 def write_region(
-    directory: Path,
+    directory: Place,
     info: ArrayInfo,
     region: Region,
     values: npt.NDArray[Any],
-    scratch: Path,
+    scratch: Place,
     *,
     whole_chunks: bool,
     flush: bool = True,
@@ -39,7 +39,7 @@ def write_region(
 
     Parameters
     ----------
-    directory, scratch : Path
+    directory, scratch : Place
         The array's directory, and one for temporary files.
     info : ArrayInfo
         The array.
@@ -71,7 +71,9 @@ def write_region(
         files.put(directory / chunk_key(index), encode_chunk(part), scratch, flush=flush)
 
 
-def read_chunk(directory: Path, info: ArrayInfo, index: _Index, what: str = "") -> npt.NDArray[Any]:
+def read_chunk(
+    directory: Place, info: ArrayInfo, index: _Index, what: str = ""
+) -> npt.NDArray[Any]:
     """Return one chunk; a missing or damaged one raises StoreError and is never read as NaN."""
     path = directory / chunk_key(index)
     try:
@@ -81,7 +83,7 @@ def read_chunk(directory: Path, info: ArrayInfo, index: _Index, what: str = "") 
     return checked_chunk(data, path, info, what)
 
 
-def checked_chunk(data: bytes, path: Path, info: ArrayInfo, what: str = "") -> npt.NDArray[Any]:
+def checked_chunk(data: bytes, path: Place, info: ArrayInfo, what: str = "") -> npt.NDArray[Any]:
     """Return a chunk's values from its bytes; StoreError names the array if they are damaged."""
     try:
         return decode_chunk(data, info)
@@ -92,38 +94,45 @@ def checked_chunk(data: bytes, path: Path, info: ArrayInfo, what: str = "") -> n
         ) from None
 
 
-def missing_message(path: Path, name: str, what: str = "") -> str:
+def missing_message(path: Place, name: str, what: str = "") -> str:
     """Say that a file of an array is missing which should be there."""
     of = f" ({what})" if what else ""
     return f"array {name}{of} is damaged: {files.show(path)} is missing; {RERUN}"
 
 
 def read_tiles(
-    directory: Path, info: ArrayInfo, done: Collection[int], first: int, last: int
+    directory: Place, info: ArrayInfo, done: Collection[int], first: int, last: int
 ) -> npt.NDArray[np.float64]:
     """Return a packed array's tiles first, ..., last - 1; NaN where a tile is not done."""
     if not 0 <= first <= last <= info.shape[0]:
         raise StoreError(f"tiles {first} to {last} are not among the {info.shape[0]} of the run")
     out = np.full((last - first, *info.shape[1:]), np.nan)
-    for tile in range(first, last):
-        if tile in done:
-            index = (tile, *[0] * (len(info.shape) - 1))
-            out[tile - first] = read_chunk(directory, info, index, f"tile {tile}")[0]
+    tiles = [tile for tile in range(first, last) if tile in done]
+
+    def read(tile: int) -> npt.NDArray[Any]:
+        index = (tile, *[0] * (len(info.shape) - 1))
+        return read_chunk(directory, info, index, f"tile {tile}")
+
+    for tile, chunk in zip(tiles, files.each(directory, read, tiles), strict=True):
+        out[tile - first] = chunk[0]
     return out
 
 
-def read_array(directory: Path, info: ArrayInfo) -> npt.NDArray[Any]:
+def read_array(directory: Place, info: ArrayInfo) -> npt.NDArray[Any]:
     """Return a whole array, all of whose chunks must be there."""
     out = np.empty(info.shape, dtype=info.dtype)
     bounds = [(0, n) for n in info.shape]
-    for index in _chunks_of(info, bounds):
+
+    def read(index: _Index) -> None:
         inside, outside, _ = _overlap(info, bounds, index)
         out[outside] = read_chunk(directory, info, index)[inside]
+
+    files.each(directory, read, _chunks_of(info, bounds))
     return out
 
 
 def check_present(
-    directory: Path, info: ArrayInfo, expected: Iterable[_Index] | None, what: str = ""
+    directory: Place, info: ArrayInfo, expected: Iterable[_Index] | None, what: str = ""
 ) -> None:
     """Raise StoreError if a chunk file is missing; by default, of all chunks of the array."""
     present = set(files.names(directory))
@@ -133,7 +142,7 @@ def check_present(
 
 
 def check_tiles_present(
-    directory: Path, info: ArrayInfo, done: Iterable[int], stride: int | None = None
+    directory: Place, info: ArrayInfo, done: Iterable[int], stride: int | None = None
 ) -> None:
     """Raise StoreError, naming array and tile, if the chunk of a finished tile is missing.
 
@@ -210,7 +219,7 @@ def _empty(info: ArrayInfo) -> npt.NDArray[Any]:
     return np.full(info.chunks, fill, dtype=info.dtype)
 
 
-def _existing(directory: Path, info: ArrayInfo, index: _Index) -> npt.NDArray[Any]:
+def _existing(directory: Place, info: ArrayInfo, index: _Index) -> npt.NDArray[Any]:
     """Return a copy of a chunk to change, empty where it was not written yet."""
     if not (directory / chunk_key(index)).exists():
         return _empty(info)

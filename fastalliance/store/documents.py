@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from fastalliance.errors import StoreError
 from fastalliance.store import files
 from fastalliance.store.chunks import RERUN, missing_message
-from fastalliance.store.creation import FORMAT, refusal
 from fastalliance.store.files import show
 from fastalliance.store.format import (
     ArrayInfo,
@@ -20,8 +18,10 @@ from fastalliance.store.format import (
     read_document,
 )
 from fastalliance.store.layout import REQUIRED_ATTRIBUTES, RESERVED_NAMES, is_array_name
+from fastalliance.store.objects import Place
 from fastalliance.store.paths import Paths, document
 from fastalliance.store.plain import from_plain
+from fastalliance.store.skeleton import FORMAT, refusal
 
 SCHEMA_VERSION = 1
 
@@ -109,7 +109,7 @@ def write_attributes(
     files.put(document(paths.root), written, paths.scratch, check=check)
 
 
-def check_array(directory: Path, expected: ArrayInfo) -> None:
+def check_array(directory: Place, expected: ArrayInfo) -> None:
     """Raise StoreError unless the metadata of an array are there and as expected."""
     path = document(directory)
     try:

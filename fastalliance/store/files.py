@@ -1,4 +1,8 @@
-"""Files that appear whole or not at all, and operating-system errors in one line with a remedy."""
+"""Files that appear whole or not at all, and operating-system errors in one line with a remedy.
+
+A place is a path, or one in an object store (`objects`), where much of this comes for free: an
+object appears whole, and is kept once the request is answered.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +12,23 @@ import itertools
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from fastalliance.errors import StoreError
-from fastalliance.store import process
+from fastalliance.store import objects, process
+from fastalliance.store.object_requests import ObjectStoreError
+from fastalliance.store.objects import ObjectPath, Place
 
 # Something temporary of a process that cannot be asked whether it lives is kept this long.
 ORPHAN_AGE = 3600.0
 FLUSH_THREADS = 8
+REQUESTS = 16  # at once, to an object store
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 _REMEDIES = {
     errno.ENOSPC: "the disk is full: free some space, then run the same command again",
@@ -37,17 +48,21 @@ _REMEDIES = {
 _number = itertools.count()
 
 
-def show(path: Path | str) -> str:
+def show(path: Place | str) -> str:
     """Return a path for a message, without control characters."""
     text = str(path)
     return text if text.isprintable() else repr(text)
 
 
 @contextlib.contextmanager
-def os_errors(path: Path, action: str) -> Iterator[None]:
+def os_errors(path: Place, action: str) -> Iterator[None]:
     """Turn an OSError into a StoreError that names the path, what was done, and a remedy."""
     try:
         yield
+    except ObjectStoreError as error:
+        raise StoreError(
+            f"{show(path)}: {action} failed: {error.strerror}; {error.remedy}"
+        ) from error
     except OSError as error:
         reason = error.strerror or type(error).__name__
         remedy = _REMEDIES.get(
@@ -57,9 +72,9 @@ def os_errors(path: Path, action: str) -> Iterator[None]:
 
 
 def put(
-    path: Path,
+    path: Place,
     data: bytes,
-    scratch: Path,
+    scratch: Place,
     *,
     flush: bool = True,
     check: Callable[[], None] | None = None,
@@ -70,7 +85,12 @@ def put(
     ``flush=False`` the file reaches the disk later, see `flush_tree`. What `check` raises keeps
     the file from appearing.
     """
-    part = temporary(scratch)
+    if isinstance(path, ObjectPath):
+        if check is not None:
+            check()
+        objects.put(path, data)
+        return
+    part = objects.local(temporary(scratch))
     try:
         write_new(part, data, flush=flush)
         if check is not None:
@@ -81,9 +101,11 @@ def put(
         raise
 
 
-def create_exclusively(path: Path, data: bytes, scratch: Path) -> bool:
+def create_exclusively(path: Place, data: bytes, scratch: Place) -> bool:
     """Write a file so that it appears whole; return False, and do nothing, if it exists."""
-    part = temporary(scratch)
+    if isinstance(path, ObjectPath):
+        return objects.create(path, data)
+    part = objects.local(temporary(scratch))
     try:
         write_new(part, data)
         os.link(part, path)
@@ -98,9 +120,9 @@ def create_exclusively(path: Path, data: bytes, scratch: Path) -> bool:
     return True
 
 
-def flush_directory(path: Path) -> None:
+def flush_directory(path: Place) -> None:
     """Bring the names in a directory to the disk, where the system can do that."""
-    if os.name != "nt":
+    if isinstance(path, Path) and os.name != "nt":
         _flush(path)
 
 
@@ -119,8 +141,12 @@ def flush_tree(root: Path) -> None:
             pass
 
 
-def write_new(path: Path, data: bytes, *, flush: bool = True) -> None:
+def write_new(path: Place, data: bytes, *, flush: bool = True) -> None:
     """Write a file that does not exist yet."""
+    if isinstance(path, ObjectPath):
+        if not objects.create(path, data):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        return
     with path.open("xb", buffering=0) as file:
         view = memoryview(data)
         while view:
@@ -129,16 +155,85 @@ def write_new(path: Path, data: bytes, *, flush: bool = True) -> None:
             os.fsync(file.fileno())
 
 
-def names(path: Path) -> list[str]:
+def read_at_most(path: Place, limit: int, what: str) -> bytes:
+    """Return the content of a file.
+
+    Raises
+    ------
+    StoreError
+        It has more than `limit` bytes, too many for `what`.
+    FileNotFoundError
+        There is no such file.
+    """
+    return read_dated(path, limit, what)[0]
+
+
+def read_dated(path: Place, limit: int, what: str) -> tuple[bytes, int]:
+    """Return the content of a file and when it was written, in nanoseconds of its server's clock.
+
+    Raises
+    ------
+    StoreError
+        It has more than `limit` bytes, too many for `what`.
+    FileNotFoundError
+        There is no such file.
+    """
+    if isinstance(path, ObjectPath):
+        found = objects.read_dated(path, limit)
+        if found is None:
+            raise StoreError(_too_long(path, limit, what))
+        return found
+    with path.open("rb") as file:  # opening makes network file systems ask for the fresh time
+        status = os.fstat(file.fileno())
+        if status.st_size > limit:
+            raise StoreError(_too_long(path, limit, what))
+        return file.read(), status.st_mtime_ns
+
+
+def touch(path: Place) -> None:
+    """Date a file anew."""
+    if isinstance(path, ObjectPath):
+        objects.touch(path)
+    else:
+        os.utime(path)
+
+
+def rename(path: Place, new: Place) -> None:
+    """Give a file another name; in an object store, for a moment it has both."""
+    if isinstance(path, ObjectPath):
+        create_exclusively(new, path.read_bytes(), path.parent)
+        path.unlink()
+    else:
+        path.rename(objects.local(new))
+
+
+def names(path: Place) -> list[str]:
     """Return the sorted names in a directory; none where it does not exist."""
+    if isinstance(path, ObjectPath):
+        return objects.names(path)
     try:
         return sorted(os.listdir(path))
     except FileNotFoundError:
         return []
 
 
-def size_of(path: Path) -> int:
+def each(place: Place, action: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """Return the results of actions on files of a store, in the order of the items.
+
+    One after another on a file system; several at once where each is a request to a server, which
+    takes its time.
+    """
+    items = list(items)
+    if not isinstance(place, ObjectPath) or len(items) < 2:
+        return [action(item) for item in items]
+    with ThreadPoolExecutor(REQUESTS) as pool:
+        return list(pool.map(action, items))
+
+
+def size_of(path: Place) -> int:
     """Return the bytes of all files below a directory; those that vanish meanwhile do not count."""
+    if isinstance(path, ObjectPath):
+        return sum(size for _, size in objects.keys(path))
     total = 0
     for directory, _, file_names in os.walk(path):
         for name in file_names:
@@ -147,9 +242,11 @@ def size_of(path: Path) -> int:
     return total
 
 
-def server_time(scratch: Path) -> int:
+def server_time(scratch: Place) -> int:
     """Return the time in nanoseconds by the clock that dates the files of `scratch`."""
     probe = temporary(scratch)
+    if isinstance(probe, ObjectPath):
+        return objects.server_time(probe)
     try:
         with probe.open("xb") as file:
             return os.fstat(file.fileno()).st_mtime_ns
@@ -157,34 +254,37 @@ def server_time(scratch: Path) -> int:
         _unlink_quietly(probe)
 
 
-def is_orphan(path: Path, token: str) -> bool:
+def is_orphan(path: Place, token: str) -> bool:
     """Say whether something temporary was left by a process that is no more."""
     state = process.state_of(token)
     if state is process.State.UNKNOWN:
         try:
-            return time.time() - path.stat().st_mtime > ORPHAN_AGE
+            return time.time() - _modified(path) > ORPHAN_AGE
         except FileNotFoundError:
             return False
     return state is process.State.DEAD
 
 
-def orphans(scratch: Path) -> list[Path]:
+def orphans(scratch: Place) -> list[Place]:
     """Return the temporary files and directories that dead processes left in `scratch`."""
     found = [name for name in names(scratch) if name.startswith("part-")]
     return [scratch / n for n in found if is_orphan(scratch / n, n.removeprefix("part-"))]
 
 
-def sweep(scratch: Path) -> None:
+def sweep(scratch: Place) -> None:
     """Remove what dead processes left in a scratch directory."""
     for path in orphans(scratch):
         remove(path)
 
 
-def remove(path: Path) -> None:
+def remove(path: Place) -> None:
     """Remove a file or a directory with all that is in it; nothing happens where there is none.
 
     Several shards may remove the same at once.
     """
+    if isinstance(path, ObjectPath):
+        objects.remove(path)
+        return
     while path.is_dir() and not path.is_symlink():
         with contextlib.suppress(FileNotFoundError):  # another was faster, here or further down
             shutil.rmtree(path)
@@ -197,8 +297,10 @@ def nearest_existing(path: Path) -> Path:
     return next(p for p in (path, *path.parents) if p.exists())
 
 
-def require_space(path: Path, n_bytes: int) -> None:
+def require_space(path: Place, n_bytes: int) -> None:
     """Raise StoreError unless the file system of `path` has room for `n_bytes` more."""
+    if isinstance(path, ObjectPath):
+        return  # the provider has room, and a bill
     with os_errors(path, "asking for free space"):
         disk = shutil.disk_usage(nearest_existing(path))
     if disk.total == 0:  # does not count its space, as /proc; whether it takes files, writing says
@@ -219,9 +321,20 @@ def size_text(n_bytes: float) -> str:
     return f"{n_bytes:,.1f} TiB"
 
 
-def temporary(scratch: Path) -> Path:
+def temporary(scratch: Place) -> Place:
     """Return an unused name in a scratch directory, by which `sweep` knows whose it was."""
     return scratch / f"part-{process.token()}-{next(_number)}"
+
+
+def _modified(path: Place) -> float:
+    """Return when a file was written, in seconds."""
+    if isinstance(path, ObjectPath):
+        return objects.modified(path)
+    return path.stat().st_mtime
+
+
+def _too_long(path: Place, limit: int, what: str) -> str:
+    return f"{show(path)} is refused: it has more than {size_text(limit)}, too many for {what}"
 
 
 def _flush(path: Path) -> None:

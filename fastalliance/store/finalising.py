@@ -3,6 +3,9 @@
 Every step can be repeated, and the order makes that enough: the final arrays are written aside,
 flushed, and renamed into the dataset; then `complete` flips; then the packed arrays go. A kill at
 any moment leaves a store that is either complete or has all its packed data.
+
+In an object store, where nothing can be renamed, the chunks are written in their place, and are
+no array before its document follows. Two that do so at once write the same.
 """
 
 from __future__ import annotations
@@ -14,19 +17,22 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
+
 from fastalliance.errors import StoreError
 from fastalliance.faults import fault_point
 from fastalliance.store import files, provenance
 from fastalliance.store.chunks import check_present, write_region
-from fastalliance.store.creation import spec_info, structures, write_array_document
 from fastalliance.store.documents import load_run, write_attributes
-from fastalliance.store.format import ArrayInfo, document_bytes, group_document
-from fastalliance.store.layout import ArraySpec, Layout, Slab
+from fastalliance.store.format import ArrayInfo, array_document, document_bytes, group_document
+from fastalliance.store.layout import ArraySpec, Layout, Region, Slab
+from fastalliance.store.objects import ObjectPath, Place, local
 from fastalliance.store.paths import FINAL_PREFIX, Paths, document
+from fastalliance.store.skeleton import spec_info, structures, write_array_document
 
 
 def write_final(
-    paths: Paths, aside: Path, specs: Iterable[ArraySpec], slabs: Iterable[Slab]
+    paths: Paths, aside: Place, specs: Iterable[ArraySpec], slabs: Iterable[Slab]
 ) -> None:
     """Write the final arrays aside, from slabs that must hold each value of each exactly once.
 
@@ -35,33 +41,40 @@ def write_final(
     StoreError
         A slab does not fit, or the slabs leave gaps.
     """
+    if isinstance(aside, ObjectPath):
+        _write_slabs(paths, paths.root, list(specs), slabs)
+        return
     for name in files.names(paths.scratch):
         if name.startswith(FINAL_PREFIX):  # of an earlier attempt
             files.remove(paths.scratch / name)
     try:
-        _write_final(paths, aside, list(specs), slabs)
+        aside.mkdir()
+        specs = list(specs)
+        for spec in specs:
+            write_array_document(aside / spec.name, spec_info(spec), spec.attrs)
+        _write_slabs(paths, aside, specs, slabs)
+        files.flush_tree(aside)
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)  # most of all on a full disk
         raise
 
 
-def _write_final(paths: Paths, aside: Path, specs: list[ArraySpec], slabs: Iterable[Slab]) -> None:
+def _write_slabs(paths: Paths, where: Place, specs: list[ArraySpec], slabs: Iterable[Slab]) -> None:
+    """Write the chunks of the final arrays below `where`."""
     infos = {spec.name: spec_info(spec) for spec in specs}
-    aside.mkdir()
-    for spec in specs:
-        write_array_document(aside / spec.name, infos[spec.name], spec.attrs)
     n_written = dict.fromkeys(infos, 0)
+
+    def write(name: str, region: Region, values: npt.NDArray[Any]) -> None:
+        directory, info, scratch = where / name, infos[name], paths.scratch
+        write_region(directory, info, region, values, scratch, whole_chunks=False, flush=False)
+        n_written[name] += values.size
+
     for slab in slabs:
-        for name, (region, values) in slab.items():
-            if name not in infos:
-                raise StoreError(f"slab of {name}, which is no final array of the layout")
-            directory = aside / name
-            info, scratch = infos[name], paths.scratch
-            write_region(directory, info, region, values, scratch, whole_chunks=False, flush=False)
-            n_written[name] += values.size
+        if unknown := set(slab) - set(infos):
+            raise StoreError(f"slab of {min(unknown)}, which is no final array of the layout")
+        files.each(where, lambda entry: write(entry[0], *entry[1]), slab.items())
         fault_point("during-finalise")
     check_covered(infos, n_written)
-    files.flush_tree(aside)
 
 
 def check_covered(infos: Mapping[str, ArrayInfo], n_written: Mapping[str, int]) -> None:
@@ -73,12 +86,12 @@ def check_covered(infos: Mapping[str, ArrayInfo], n_written: Mapping[str, int]) 
             )
 
 
-def publish(paths: Paths, aside: Path, layout: Layout, check: Callable[[], None]) -> None:
+def publish(paths: Paths, aside: Place, layout: Layout, check: Callable[[], None]) -> None:
     """Move the final arrays into the dataset, each at once, and list them as the store's.
 
     Parameters
     ----------
-    aside : Path
+    aside : Place
         Where they are.
     check : callable
         Raises StoreError if another run has taken over, which may have finished meanwhile.
@@ -89,15 +102,26 @@ def publish(paths: Paths, aside: Path, layout: Layout, check: Callable[[], None]
     run["final"] = structures(layout.final)
     described = document_bytes(group_document(run))
     files.put(document(paths.run), described, paths.scratch, check=check)
+    if isinstance(aside, ObjectPath):
+        check()
+        files.each(paths.root, lambda spec: _describe(paths, spec), layout.final)
+        return
     for spec in layout.final:
         check()
-        _move(aside / spec.name, paths.array(spec.name), paths.scratch)
+        _move(aside / spec.name, local(paths.array(spec.name)), paths.scratch)
         fault_point("during-publish")
     files.flush_directory(paths.root)
     files.remove(aside)
 
 
-def _move(source: Path, target: Path, scratch: Path) -> None:
+def _describe(paths: Paths, spec: ArraySpec) -> None:
+    """Make an array of the chunks that are in its place."""
+    described = document_bytes(array_document(spec_info(spec), spec.attrs))
+    files.put(document(paths.array(spec.name)), described, paths.scratch)
+    fault_point("during-publish")
+
+
+def _move(source: Path, target: Path, scratch: Place) -> None:
     """Move a directory into the place of what an earlier attempt left there.
 
     Where the source is gone, because another run took over, the target stays.
@@ -107,7 +131,7 @@ def _move(source: Path, target: Path, scratch: Path) -> None:
     except OSError as error:
         if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
             raise
-        old = files.temporary(scratch)
+        old = local(files.temporary(scratch))
         target.rename(old)
         source.rename(target)
         files.remove(old)
@@ -127,9 +151,12 @@ def remove_packed(paths: Paths, names: Iterable[str]) -> None:
     """Remove the packed arrays of a complete store."""
     for name in names:
         packed = paths.packed(name)
-        if packed.exists():
+        if isinstance(packed, ObjectPath):
+            files.remove(packed)
+            fault_point("during-removal")
+        elif packed.exists():
             # At once out of the group, so that nobody sees an array in pieces.
-            aside = files.temporary(paths.scratch)
+            aside = local(files.temporary(paths.scratch))
             packed.rename(aside)
             fault_point("during-removal")
             files.remove(aside)

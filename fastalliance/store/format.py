@@ -12,7 +12,6 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -20,6 +19,8 @@ import numpy.typing as npt
 from numcodecs.zstd import Zstd
 
 from fastalliance.errors import StoreError
+from fastalliance.store.files import read_at_most
+from fastalliance.store.objects import Place
 from fastalliance.store.plain import to_plain
 
 _INTEGERS = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
@@ -95,7 +96,7 @@ def structure_digest(document: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(structure, sort_keys=True).encode()).hexdigest()
 
 
-def read_document(path: Path, node_type: str) -> dict[str, Any]:
+def read_document(path: Place, node_type: str) -> dict[str, Any]:
     """Read a ``zarr.json`` and check that it is a zarr v3 document of the type named.
 
     Raises
@@ -105,11 +106,9 @@ def read_document(path: Path, node_type: str) -> dict[str, Any]:
     FileNotFoundError
         There is no such file.
     """
-    size = path.stat().st_size
-    if size > MAX_DOCUMENT_BYTES:
-        raise StoreError(f"{path} is refused: {size} bytes are too many for metadata")
+    data = read_at_most(path, MAX_DOCUMENT_BYTES, "metadata")
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise StoreError(
             f"{path} is damaged (truncated or no JSON: {error}); restore it from a copy, or start "

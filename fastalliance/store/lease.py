@@ -6,8 +6,9 @@ one process only; releasing means renaming ``.held`` to ``.released``, which nee
 The owner touches its file every ten seconds. No locks of the operating system are involved.
 
 Leases of different names do not know of each other: ``run`` is that of a run of all tiles,
-``shard-2-of-8`` that of a shard, ``final`` that of who changes what is common to shards. Which
-exclude each other is for `claims` to see to.
+``shard-2-of-8`` that of a shard, ``final`` that of who changes what is common to shards, and
+``create`` that of who makes a store in an object store. Which exclude each other is for `claims`
+to see to.
 """
 
 from __future__ import annotations
@@ -23,19 +24,22 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from fastalliance.errors import StoreError
 from fastalliance.store import files, process
+from fastalliance.store.objects import Place
 from fastalliance.store.shards import Shard
 
 RUN = "run"
 FINAL = "final"
+CREATE = "create"
 REFRESH_EVERY = 10.0
 STALE_AFTER = 60.0
 POLL_EVERY = 0.5
 
-_FILE = re.compile(r"(run|final|shard-\d{1,6}-of-\d{1,6})-(\d{6,18})\.(held|released)", re.ASCII)
+_FILE = re.compile(
+    r"(run|final|create|shard-\d{1,6}-of-\d{1,6})-(\d{6,18})\.(held|released)", re.ASCII
+)
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ class Owner:
         return process.state_of(self.token)
 
 
-def look(directory: Path, name: str = RUN, now: int | None = None) -> Owner | None:
+def look(directory: Place, name: str = RUN, now: int | None = None) -> Owner | None:
     """Return who holds a lease in `directory`, or None; whether it lives is not asked.
 
     The age is that at `now`, in nanoseconds; by default, by this host's clock.
@@ -84,7 +88,7 @@ def look(directory: Path, name: str = RUN, now: int | None = None) -> Owner | No
     return _look(directory, name, now or time.time_ns())[1]
 
 
-def held_names(directory: Path) -> list[str]:
+def held_names(directory: Place) -> list[str]:
     """Return the names of the leases in `directory` that somebody holds, alive or not."""
     found: dict[str, list[tuple[int, str]]] = {}
     for name, generation, suffix in _all_generations(directory):
@@ -92,7 +96,7 @@ def held_names(directory: Path) -> list[str]:
     return [name for name, generations in found.items() if _newest(generations)[1]]
 
 
-def running(directory: Path, name: str = RUN) -> Owner | None:
+def running(directory: Place, name: str = RUN) -> Owner | None:
     """Return who holds a lease, unless that process is dead, or silent and out of sight."""
     owner = look(directory, name)
     if owner is None or owner.state is process.State.ALIVE:
@@ -107,7 +111,7 @@ class Lease:
     Use `acquire`; `start` begins the refreshing, `release` ends it.
     """
 
-    def __init__(self, directory: Path, generation: int, run_id: str, name: str = RUN) -> None:
+    def __init__(self, directory: Place, generation: int, run_id: str, name: str = RUN) -> None:
         self.directory = directory
         self.generation = generation
         self.run_id = run_id
@@ -119,8 +123,8 @@ class Lease:
     @classmethod
     def acquire(
         cls,
-        directory: Path,
-        scratch: Path,
+        directory: Place,
+        scratch: Place,
         name: str = RUN,
         *,
         break_lock: bool = False,
@@ -176,20 +180,26 @@ class Lease:
         held = self.directory / _file(self.name, self.generation)
         with contextlib.suppress(OSError):
             if is_held(self.directory, self.generation, self.run_id, self.name):
-                held.rename(held.with_suffix(".released"))
+                files.rename(held, held.with_suffix(".released"))
+
+    def forget(self) -> None:
+        """Remove what is left of the released lease."""
+        released = self.directory / _file(self.name, self.generation, "released")
+        with contextlib.suppress(OSError):
+            released.unlink(missing_ok=True)
 
 
-def revoke(directory: Path, scratch: Path, owner: Owner, name: str) -> None:
+def revoke(directory: Place, scratch: Place, owner: Owner, name: str) -> None:
     """Make sure that `owner` has lost its lease, which nobody holds then."""
     run_id = uuid.uuid4().hex[:8]
     if _create(directory, scratch, name, owner.generation + 1, run_id):
         Lease(directory, owner.generation + 1, run_id, name).release()
 
 
-def forget_shards(directory: Path) -> None:
+def forget_shards(directory: Place) -> None:
     """Remove the released leases of shards, which nobody takes any more: the run is complete."""
     for name, generation, suffix in _all_generations(directory):
-        if suffix == "released" and Shard.of_lease(name) is not None:
+        if suffix == "released" and (name == CREATE or Shard.of_lease(name) is not None):
             (directory / _file(name, generation, suffix)).unlink(missing_ok=True)
 
 
@@ -217,7 +227,7 @@ class Watch:
         return owner.state is process.State.ALIVE or self._refreshed
 
 
-def is_held(directory: Path, generation: int, run_id: str, name: str = RUN) -> bool:
+def is_held(directory: Place, generation: int, run_id: str, name: str = RUN) -> bool:
     """Say whether a run's lease is still the one that counts.
 
     The run is compared as well, for the case that the whole store was replaced.
@@ -230,7 +240,7 @@ def is_held(directory: Path, generation: int, run_id: str, name: str = RUN) -> b
         return False
 
 
-def check_held(directory: Path, generation: int, run_id: str, name: str = RUN) -> None:
+def check_held(directory: Place, generation: int, run_id: str, name: str = RUN) -> None:
     """Raise StoreError unless a run's lease is still the one that counts."""
     if is_held(directory, generation, run_id, name):
         return
@@ -247,7 +257,7 @@ def check_held(directory: Path, generation: int, run_id: str, name: str = RUN) -
     )
 
 
-def refusal(directory: Path, name: str, owner: Owner) -> str:
+def refusal(directory: Place, name: str, owner: Owner) -> str:
     """Say to who wants a lease that it is held, by whom, and what can be done."""
     store, shard = files.show(directory.parent.parent), Shard.of_lease(name)
     what = store if shard is None else f"shard {shard} of {store}"
@@ -258,18 +268,18 @@ def refusal(directory: Path, name: str, owner: Owner) -> str:
 
 
 def _keep_fresh(
-    directory: Path, generation: int, run_id: str, name: str, stop: threading.Event
+    directory: Place, generation: int, run_id: str, name: str, stop: threading.Event
 ) -> None:
     while not stop.wait(REFRESH_EVERY):
         try:
             if not is_held(directory, generation, run_id, name):
                 return  # lost, or the store has vanished: the next write says so
-            os.utime(directory / _file(name, generation))
+            files.touch(directory / _file(name, generation))
         except OSError:
             continue  # a file server that does not answer now may do so in ten seconds
 
 
-def _create(directory: Path, scratch: Path, name: str, generation: int, run_id: str) -> bool:
+def _create(directory: Place, scratch: Place, name: str, generation: int, run_id: str) -> bool:
     """Create a generation; False when another run was faster."""
     path = directory / _file(name, generation)
     content = {
@@ -292,7 +302,7 @@ def _create(directory: Path, scratch: Path, name: str, generation: int, run_id: 
     return True
 
 
-def _look(directory: Path, name: str, now: int) -> tuple[int, Owner | None]:
+def _look(directory: Place, name: str, now: int) -> tuple[int, Owner | None]:
     """Return the highest generation of a lease and who holds it, if anybody."""
     while True:
         generation, held = _latest(directory, name)
@@ -302,7 +312,7 @@ def _look(directory: Path, name: str, now: int) -> tuple[int, Owner | None]:
             return generation, _read(directory / _file(name, generation), generation, now)
 
 
-def _latest(directory: Path, name: str) -> tuple[int, bool]:
+def _latest(directory: Place, name: str) -> tuple[int, bool]:
     """Return the highest generation and whether it is held; (0, False) where there is none."""
     return _newest(_generations(directory, name))
 
@@ -313,14 +323,14 @@ def _newest(generations: list[tuple[int, str]]) -> tuple[int, bool]:
     return generation, suffix == "held" or (generation, "held") in generations
 
 
-def _generations(directory: Path, name: str) -> list[tuple[int, str]]:
+def _generations(directory: Place, name: str) -> list[tuple[int, str]]:
     """Return generation and suffix of each file of a lease."""
     # By the start first: among the leases of 1,000 shards that is 20 times as fast.
     listed = [file for file in files.names(directory) if file.startswith(f"{name}-")]
     return [(int(match[2]), match[3]) for match in _matches(listed) if match[1] == name]
 
 
-def _all_generations(directory: Path) -> list[tuple[str, int, str]]:
+def _all_generations(directory: Place) -> list[tuple[str, int, str]]:
     return [(m[1], int(m[2]), m[3]) for m in _matches(files.names(directory))]
 
 
@@ -332,11 +342,9 @@ def _file(name: str, generation: int, suffix: str = "held") -> str:
     return f"{name}-{generation:06d}.{suffix}"
 
 
-def _read(path: Path, generation: int, now: int) -> Owner:
+def _read(path: Place, generation: int, now: int) -> Owner:
     """Read a lease; one that is damaged belongs to somebody unknown."""
-    with path.open("rb") as file:  # opening makes network file systems ask for the fresh time
-        refreshed = os.fstat(file.fileno()).st_mtime_ns
-        data = file.read(65536)
+    data, refreshed = files.read_dated(path, 65536, "a lease")
     try:
         content = json.loads(data)
         fields = [str(content[key]) for key in ("host", "started", "token", "run_id")]

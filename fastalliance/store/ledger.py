@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from fastalliance.errors import StoreError
 from fastalliance.faults import fault_point
 from fastalliance.store import files
+from fastalliance.store.objects import Place
 
 FAN_OUT = 64
 MAX_FILE_BYTES = 2**28
@@ -28,7 +29,7 @@ class Ledger:
 
     Parameters
     ----------
-    directory, scratch : Path
+    directory, scratch : Place
         Where the rows are kept, and where files are made before they get their name.
     n_tiles : int
         Number of tiles of the run.
@@ -40,7 +41,7 @@ class Ledger:
     """
 
     def __init__(
-        self, directory: Path, scratch: Path, n_tiles: int, writer: str, group: str = ""
+        self, directory: Place, scratch: Place, n_tiles: int, writer: str, group: str = ""
     ) -> None:
         self._directory = directory
         self._scratch = scratch
@@ -48,7 +49,7 @@ class Ledger:
         self._writer = f"{group}{writer}"
         self._group = group
         self._n_written = 0
-        self._levels: list[list[tuple[Path, Rows]]] = [[]]
+        self._levels: list[list[tuple[Place, Rows]]] = [[]]
         self.rows = read_rows(directory, n_tiles)
 
     def check(self, tile: int, sha: str) -> None:
@@ -89,7 +90,7 @@ class Ledger:
 
         Only for a writer that has no other beside it.
         """
-        old = _row_files(self._directory)
+        old = row_files(self._directory)
         if len(old) > above:
             self.reload()  # after listing: nothing is removed that was not read
             self._write(self.rows)
@@ -116,8 +117,8 @@ class Ledger:
             path.unlink(missing_ok=True)
         self._levels = [[]]
 
-    def _group_files(self) -> list[Path]:
-        listed = _row_files(self._directory)
+    def _group_files(self) -> list[Place]:
+        listed = row_files(self._directory)
         return [path for path in listed if self._group and path.name.startswith(self._group)]
 
     def _merge_full_levels(self) -> None:
@@ -136,7 +137,7 @@ class Ledger:
                 self._levels.append([])
             self._levels[level].append((path, merged))
 
-    def _write(self, rows: Mapping[int, str]) -> Path:
+    def _write(self, rows: Mapping[int, str]) -> Place:
         listed = [[tile, rows[tile]] for tile in sorted(rows)]
         document = {"format": 1, "rows": listed, "sha256": _checksum(listed)}
         path = self._directory / f"{self._writer}-{self._n_written:06d}.json"
@@ -155,7 +156,7 @@ def check_same(tile: int, recorded: str, computed: str) -> None:
         )
 
 
-def read_rows(directory: Path, n_tiles: int) -> Rows:
+def read_rows(directory: Place, n_tiles: int) -> Rows:
     """Read the rows of all writers, also while one of them merges its files.
 
     Raises
@@ -165,20 +166,22 @@ def read_rows(directory: Path, n_tiles: int) -> Rows:
     """
     while True:
         try:
-            return _read_files(_row_files(directory), n_tiles)
+            return _read_files(row_files(directory), n_tiles)
         except FileNotFoundError:
             continue  # merged meanwhile: its rows are in a file that exists by now
 
 
-def _read_files(paths: list[Path], n_tiles: int) -> Rows:
+def _read_files(paths: list[Place], n_tiles: int) -> Rows:
     found: Rows = {}
-    for path in paths:
-        for tile, sha in _read_file(path, n_tiles):
+    read = partial(read_file, n_tiles=n_tiles)
+    for rows in files.each(paths[0], read, paths) if paths else ():
+        for tile, sha in rows:
             check_same(tile, found.setdefault(tile, sha), sha)
     return found
 
 
-def _row_files(directory: Path) -> list[Path]:
+def row_files(directory: Place) -> list[Place]:
+    """Return the files of a ledger."""
     return [
         directory / name
         for name in files.names(directory)
@@ -186,11 +189,11 @@ def _row_files(directory: Path) -> list[Path]:
     ]
 
 
-def _read_file(path: Path, n_tiles: int) -> list[tuple[int, str]]:
-    if path.stat().st_size > MAX_FILE_BYTES:
-        raise StoreError(f"{files.show(path)} is refused: it is too long for a ledger")
+def read_file(path: Place, n_tiles: int) -> list[tuple[int, str]]:
+    """Return the rows of one file of a ledger; StoreError if it is damaged."""
+    data = files.read_at_most(path, MAX_FILE_BYTES, "a ledger")
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(data)
         version, rows = document["format"], document["rows"]
         intact = document["sha256"] == _checksum(rows)
     except (ValueError, KeyError, TypeError, RecursionError):

@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from fastalliance.errors import StoreError
-from fastalliance.store import creation, files, provenance, resuming, siblings
+from fastalliance.store import creation, creation_objects, files, provenance, resuming, siblings
 from fastalliance.store.claims import alone, claim
 from fastalliance.store.documents import load_attributes, load_run, write_attributes
 from fastalliance.store.files import show
@@ -17,6 +16,7 @@ from fastalliance.store.finalising import remove_packed
 from fastalliance.store.layout import Coordinate, Layout
 from fastalliance.store.lease import Lease
 from fastalliance.store.ledger import FAN_OUT, Ledger
+from fastalliance.store.objects import ObjectPath, Place
 from fastalliance.store.paths import Paths
 from fastalliance.store.shards import Shard
 
@@ -51,7 +51,7 @@ class Permissions:
 
 
 def open_for_run(
-    path: Path, layout: Layout, allowed: Permissions, shard: Shard | None = None
+    path: Place, layout: Layout, allowed: Permissions, shard: Shard | None = None
 ) -> Opened:
     """Create, replace or resume the store at `path`, for all tiles or a shard's, or refuse it.
 
@@ -66,21 +66,42 @@ def open_for_run(
             f"{show(path)}: --overwrite does not go with --shard; remove the store first, or "
             "replace it by a run without --shard"
         )
-    siblings.recover(path)
-    free = siblings.is_free(path)
+    free = _is_free(path)
     if not free and not allowed.overwrite:
         return _resume(path, layout, allowed, shard)
     attrs = _first_attributes(layout)
     if free:
-        lease = creation.create(path, layout, attrs, shard)
+        lease = _create(path, layout, attrs, shard)
         if lease is None:
             return _resume(path, layout, allowed, shard)
     else:
-        lease = creation.replace(path, layout, attrs, break_lock=allowed.break_lock)
+        lease = _replace(path, layout, attrs, break_lock=allowed.break_lock)
     return Opened(attrs, _ledger(Paths(path), layout.n_tiles, lease), lease)
 
 
-def _resume(path: Path, layout: Layout, allowed: Permissions, shard: Shard | None) -> Opened:
+def _is_free(path: Place) -> bool:
+    """Say whether a store can be created here, after putting right what a kill left."""
+    if isinstance(path, ObjectPath):
+        return creation_objects.is_free(path)
+    siblings.recover(path)
+    return siblings.is_free(path)
+
+
+def _create(
+    path: Place, layout: Layout, attrs: dict[str, Any], shard: Shard | None
+) -> Lease | None:
+    if isinstance(path, ObjectPath):
+        return creation_objects.create(path, layout, attrs, shard)
+    return creation.create(path, layout, attrs, shard)
+
+
+def _replace(path: Place, layout: Layout, attrs: dict[str, Any], *, break_lock: bool) -> Lease:
+    if isinstance(path, ObjectPath):
+        return creation_objects.replace(path, layout, attrs, break_lock=break_lock)
+    return creation.replace(path, layout, attrs, break_lock=break_lock)
+
+
+def _resume(path: Place, layout: Layout, allowed: Permissions, shard: Shard | None) -> Opened:
     paths = Paths(path)
     attrs = load_attributes(paths, to_write=True)
     resuming.check_same_study(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+
+from fastalliance.store.objects import Place
 
 FINAL_PREFIX = "final-"
 
@@ -17,44 +18,44 @@ class Paths:
     that it does not know, but it does not look into arrays.
     """
 
-    root: Path
+    root: Place
 
     @property
-    def run(self) -> Path:
+    def run(self) -> Place:
         """The subgroup of the run."""
         return self.root / "_run"
 
     @property
-    def ledger(self) -> Path:
+    def ledger(self) -> Place:
         """Files of rows, see `ledger`."""
         return self.run / "ledger"
 
     @property
-    def lease(self) -> Path:
+    def lease(self) -> Place:
         """Files of leases, see `lease`."""
         return self.run / "lease"
 
     @property
-    def scratch(self) -> Path:
+    def scratch(self) -> Place:
         """Files and arrays that have not got their names yet."""
         return self.run / "scratch"
 
-    def final(self, run_id: str) -> Path:
+    def final(self, run_id: str) -> Place:
         """Return where a run keeps final arrays while they are written.
 
         No other run writes there, not even one that took over from one that was only stopped.
         """
         return self.scratch / f"{FINAL_PREFIX}{run_id}"
 
-    def packed(self, name: str) -> Path:
+    def packed(self, name: str) -> Place:
         """Return the directory of a packed array."""
         return self.run / name
 
-    def array(self, name: str) -> Path:
+    def array(self, name: str) -> Place:
         """Return the directory of a labelled array."""
         return self.root / name
 
 
-def document(directory: Path) -> Path:
+def document(directory: Place) -> Place:
     """Return the metadata document of a group or an array."""
     return directory / "zarr.json"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from fastalliance.store.chunks import (
     read_tiles,
 )
 from fastalliance.store.documents import check_array, load_attributes, load_run
-from fastalliance.store.files import show
+from fastalliance.store.files import Item, Result, show
 from fastalliance.store.format import (
     ArrayInfo,
     parse_array,
@@ -31,6 +31,7 @@ from fastalliance.store.format import (
 )
 from fastalliance.store.ledger import Rows, read_rows
 from fastalliance.store.location import locate
+from fastalliance.store.objects import Place
 from fastalliance.store.paths import Paths, document
 from fastalliance.store.shards import Shard
 
@@ -44,7 +45,7 @@ class StoreHandle:
 
     Attributes
     ----------
-    path : Path
+    path : Place
         The store's directory.
     attrs : dict
         The attributes of the group.
@@ -62,7 +63,7 @@ class StoreHandle:
         The labelled arrays and coordinates; without the final ones while the run is incomplete.
     """
 
-    path: Path
+    path: Place
     attrs: dict[str, Any]
     complete: bool
     n_tiles: int
@@ -98,6 +99,13 @@ class StoreHandle:
                     ) from None
                 raise
 
+    def each(self, action: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+        """Return the results of actions that read packed arrays, in the order of the items.
+
+        Several run at once where each waits for a server.
+        """
+        return files.each(self.path, action, items)
+
     def read_array(self, name: str) -> npt.NDArray[Any]:
         """Return a whole labelled array; a missing or damaged chunk raises StoreError."""
         if name not in self.arrays:
@@ -119,7 +127,7 @@ class Status:
 
     Attributes
     ----------
-    path : Path
+    path : Place
         The store's directory.
     complete : bool
         Whether the run has been finalised.
@@ -143,7 +151,7 @@ class Status:
         Bytes on disk.
     """
 
-    path: Path
+    path: Place
     complete: bool
     n_tiles: int
     n_done: int
@@ -225,32 +233,34 @@ def _checked(paths: Paths, attrs: dict[str, Any]) -> StoreHandle:
         rows=read_rows(paths.ledger, run["n_tiles"]),
         packed={} if complete else {name: tuple(s) for name, s in run["packed"].items()},
         direct={name: entry["tile_stride"] for name, entry in run["direct"].items()},
-        arrays=_arrays(paths, run, complete),
+        arrays=labelled_arrays(paths, run, complete),
     )
-    _check_foreign(paths, handle)
+    check_foreign(paths, handle)
     _check_data(paths, handle)
     return handle
 
 
-def _arrays(paths: Paths, run: dict[str, Any], complete: bool) -> dict[str, ArrayInfo]:
+def labelled_arrays(paths: Paths, run: dict[str, Any], complete: bool) -> dict[str, ArrayInfo]:
     """Return the labelled arrays that must be there; refuse what is not as it was written."""
     known = {**run["arrays"], **(run["final"] if complete else {})}
-    found = {}
-    for name, structure in known.items():
+
+    def read(name: str) -> ArrayInfo:
         path = document(paths.array(name))
         try:
             written = read_document(path, "array")
         except FileNotFoundError:
             raise StoreError(missing_message(path, name)) from None
-        found[name] = parse_array(name, written)
-        if structure_digest(written) != structure:
+        info = parse_array(name, written)
+        if structure_digest(written) != known[name]:
             raise StoreError(
                 f"array {name} is damaged: {show(path)} is not what was written; {RERUN}"
             )
-    return found
+        return info
+
+    return dict(zip(known, files.each(paths.root, read, known), strict=True))
 
 
-def _check_foreign(paths: Paths, handle: StoreHandle) -> None:
+def check_foreign(paths: Paths, handle: StoreHandle) -> None:
     """Refuse arrays that somebody added if reading them could need more than the allow-list."""
     for name in files.names(paths.root):
         path = document(paths.root / name)
@@ -265,11 +275,15 @@ def _check_data(paths: Paths, handle: StoreHandle) -> None:
             f"{show(paths.root)} is damaged: it is marked complete, but its ledger lists "
             f"{len(handle.rows)} of {handle.n_tiles} tiles"
         )
-    for name, info in handle.arrays.items():
+
+    def check(name: str) -> None:
+        info = handle.arrays[name]
         if handle.complete or name not in handle.direct:
             check_present(paths.array(name), info, None)
         elif (stride := handle.direct[name]) is not None:
             check_tiles_present(paths.array(name), info, handle.rows, stride)
+
+    files.each(paths.root, check, handle.arrays)
     for name, shape in handle.packed.items():
         info = packed_info(name, handle.n_tiles, shape)
         check_array(paths.packed(name), info)

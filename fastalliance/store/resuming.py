@@ -8,12 +8,12 @@ from typing import Any
 from fastalliance.errors import StoreError
 from fastalliance.store import provenance
 from fastalliance.store.chunks import check_tiles_present, packed_info
-from fastalliance.store.creation import spec_info, tiling
 from fastalliance.store.documents import check_array
 from fastalliance.store.files import show
 from fastalliance.store.layout import Layout
 from fastalliance.store.paths import Paths
 from fastalliance.store.plain import to_plain
+from fastalliance.store.skeleton import spec_info, tiling
 
 # What may change from one part of a run to the next; kept in the attribute `history`.
 _RECORDED = (

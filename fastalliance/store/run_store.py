@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,11 +18,12 @@ from fastalliance.store import files, finalising, lease
 from fastalliance.store.chunks import packed_info, read_tiles
 from fastalliance.store.claims import alone
 from fastalliance.store.documents import load_attributes
-from fastalliance.store.files import show
+from fastalliance.store.files import Item, Result, show
 from fastalliance.store.layout import Layout, Slab, TileData
 from fastalliance.store.lease import Lease
 from fastalliance.store.ledger import Ledger
 from fastalliance.store.location import locate
+from fastalliance.store.objects import Place
 from fastalliance.store.opening import Opened, Permissions, open_for_run
 from fastalliance.store.paths import Paths
 from fastalliance.store.shards import Shard
@@ -35,7 +35,7 @@ class RunStore:
 
     Attributes
     ----------
-    path : Path
+    path : Place
         The store's directory.
     layout : Layout
         What the run keeps in it.
@@ -46,7 +46,7 @@ class RunStore:
     """
 
     def __init__(
-        self, path: Path, layout: Layout, opened: Opened, shard: Shard | None = None
+        self, path: Place, layout: Layout, opened: Opened, shard: Shard | None = None
     ) -> None:
         self.path = path
         self.layout = layout
@@ -196,6 +196,13 @@ class RunStore:
         info = packed_info(name, self.layout.n_tiles, self.layout.packed[name])
         with files.os_errors(self.path, f"reading {name}"):
             return read_tiles(self._paths.packed(name), info, self._ledger.rows, first, last)
+
+    def each(self, action: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+        """Return the results of actions that read packed arrays, in the order of the items.
+
+        Several run at once where each waits for a server.
+        """
+        return files.each(self.path, action, items)
 
     def finalise(self, slabs: Iterable[Slab]) -> None:
         """Write the final arrays, mark the store complete, and remove the packed arrays.

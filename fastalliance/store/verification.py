@@ -12,7 +12,6 @@ import itertools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,15 +20,16 @@ import numpy.typing as npt
 from fastalliance.errors import StoreError
 from fastalliance.store import files
 from fastalliance.store.chunks import chunk_index, packed_info
-from fastalliance.store.creation import _FILES_NODE
 from fastalliance.store.documents import check_array, load_attributes, load_run
 from fastalliance.store.files import show
 from fastalliance.store.format import ArrayInfo, chunk_key, decode_chunk
 from fastalliance.store.layout import TileData, digest
-from fastalliance.store.ledger import Rows, _read_file, _row_files, check_same
+from fastalliance.store.ledger import Rows, check_same, read_file, row_files
 from fastalliance.store.location import locate
+from fastalliance.store.objects import Place
 from fastalliance.store.paths import Paths
-from fastalliance.store.reading import StoreHandle, _arrays, _check_foreign
+from fastalliance.store.reading import StoreHandle, check_foreign, labelled_arrays
+from fastalliance.store.skeleton import FILES_NODE
 
 Index = tuple[int, ...]
 LEDGER = "ledger"
@@ -45,7 +45,7 @@ class Damage:
         The array, or ``"ledger"``.
     reason : str
         What is wrong.
-    path : Path, optional
+    path : Place, optional
         The file; None where it is not known which of a tile's files is wrong.
     chunk : tuple of int, optional
         Index of the chunk.
@@ -55,7 +55,7 @@ class Damage:
 
     name: str
     reason: str
-    path: Path | None = None
+    path: Place | None = None
     chunk: Index | None = None
     tile: int | None = None
 
@@ -125,7 +125,7 @@ class Contents:
             return packed_info(name, self.handle.n_tiles, self.handle.packed[name])
         return self.handle.arrays[name]
 
-    def directory(self, name: str) -> Path:
+    def directory(self, name: str) -> Place:
         """Return the directory of a packed or labelled array."""
         packed = name in self.handle.packed
         return self.paths.packed(name) if packed else self.paths.array(name)
@@ -278,11 +278,11 @@ def inspect(url: str | os.PathLike[str]) -> Contents:
             rows=rows,
             packed={} if complete else {name: tuple(s) for name, s in run["packed"].items()},
             direct={name: entry["tile_stride"] for name, entry in run["direct"].items()},
-            arrays=_arrays(paths, run, complete),
+            arrays=labelled_arrays(paths, run, complete),
         )
-        _check_foreign(paths, handle)
+        check_foreign(paths, handle)
         for directory in (paths.ledger, paths.lease, paths.scratch):
-            check_array(directory, _FILES_NODE)
+            check_array(directory, FILES_NODE)
         for name, shape in handle.packed.items():
             check_array(paths.packed(name), packed_info(name, handle.n_tiles, shape))
     lacking = handle.n_tiles - len(rows)
@@ -301,12 +301,12 @@ def require_unchanged(contents: Contents) -> None:
         )
 
 
-def _read_ledger(directory: Path, n_tiles: int) -> tuple[Rows, int, list[Damage]]:
+def _read_ledger(directory: Place, n_tiles: int) -> tuple[Rows, int, list[Damage]]:
     """Return the rows of intact files, the number of files, and what is wrong with the others."""
     while True:
         rows: Rows = {}
         damage: list[Damage] = []
-        paths = _row_files(directory)
+        paths = row_files(directory)
         try:
             for path, listed in _listed(paths, n_tiles, damage):
                 for tile, sha in listed:
@@ -320,11 +320,11 @@ def _read_ledger(directory: Path, n_tiles: int) -> tuple[Rows, int, list[Damage]
 
 
 def _listed(
-    paths: list[Path], n_tiles: int, damage: list[Damage]
-) -> Iterator[tuple[Path, list[tuple[int, str]]]]:
+    paths: list[Place], n_tiles: int, damage: list[Damage]
+) -> Iterator[tuple[Place, list[tuple[int, str]]]]:
     for path in paths:
         try:
-            yield path, _read_file(path, n_tiles)
+            yield path, read_file(path, n_tiles)
         except StoreError:
             damage.append(Damage(LEDGER, "is truncated or changed", path))
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
 
 from fastalliance.errors import StoreError
 from fastalliance.faults import fault_point
 from fastalliance.store import files, lease
 from fastalliance.store.chunks import chunk_index, chunks_in, packed_info, write_region
-from fastalliance.store.creation import spec_info
 from fastalliance.store.format import ArrayInfo
-from fastalliance.store.layout import Layout, TileData, check_tile_data, digest
+from fastalliance.store.layout import Layout, Region, TileData, check_tile_data, digest
 from fastalliance.store.ledger import check_same
+from fastalliance.store.objects import Place
 from fastalliance.store.paths import Paths
+from fastalliance.store.skeleton import spec_info
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class TileWriter:
 
     Attributes
     ----------
-    root : Path
+    root : Place
         The store's directory.
     n_tiles : int
         Number of tiles.
@@ -36,7 +39,7 @@ class TileWriter:
         The lease under which it writes.
     """
 
-    root: Path
+    root: Place
     n_tiles: int
     packed: dict[str, tuple[int, ...]]
     direct: dict[str, ArrayInfo]
@@ -46,7 +49,7 @@ class TileWriter:
     lease_name: str
 
     @classmethod
-    def of(cls, root: Path, layout: Layout, held: lease.Lease) -> TileWriter:
+    def of(cls, root: Place, layout: Layout, held: lease.Lease) -> TileWriter:
         """Return the writer for a layout, under a lease."""
         return cls(
             root,
@@ -84,12 +87,15 @@ class TileWriter:
                     directory, info, region, values[None], paths.scratch, whole_chunks=True
                 )
             fault_point("between-arrays")
-            for name, (region, values) in data.direct.items():
-                directory = paths.array(name)
-                info = self.direct[name]
-                write_region(directory, info, region, values, paths.scratch, whole_chunks=True)
+            files.each(self.root, lambda entry: self._write_direct(*entry), data.direct.items())
         fault_point("after-data")
         return sha
+
+    def _write_direct(self, name: str, part: tuple[Region, npt.NDArray[Any]]) -> None:
+        paths, (region, values) = Paths(self.root), part
+        write_region(
+            paths.array(name), self.direct[name], region, values, paths.scratch, whole_chunks=True
+        )
 
     def _check(self, tile: int, data: TileData) -> None:
         if not 0 <= tile < self.n_tiles:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,8 @@ from fastalliance.study.statistics import Statistics
 from fastalliance.study.tiles import Tile, Tiling
 
 Floats = npt.NDArray[np.float64]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class PackedReader(Protocol):
@@ -20,6 +23,9 @@ class PackedReader(Protocol):
 
     def read_packed(self, name: str, first: int, last: int) -> Floats:
         """Return a packed array of the tiles first, ..., last - 1."""
+
+    def each(self, action: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+        """Return the results of actions that read packed arrays."""
 
 
 def final_slabs(
@@ -35,17 +41,18 @@ def final_slabs(
             v.name: np.full((*shape, v.extra_size) if v.extra_dim else shape, np.nan)
             for v in statistics.variables()
         }
-        for box in boxes:
-            first = box * tiling.n_blocks
-            tiles = range(first, first + tiling.n_blocks)
-            if done is not None and not done.issuperset(tiles):
-                continue
-            tile = tiling.tile(first)
+
+        firsts = [box * tiling.n_blocks for box in boxes]
+        if done is not None:
+            firsts = [n for n in firsts if done.issuperset(range(n, n + tiling.n_blocks))]
+        tiles = [tiling.tile(first) for first in firsts]
+        results = store.each(partial(_box_results, tiling, statistics, store), tiles)
+        for tile, found in zip(tiles, results, strict=True):
             where = tuple(
                 slice(part.start - base.start, part.stop - base.start)
                 for part, base in zip(tile.region, region, strict=True)
             )
-            for name, result in _box_results(tile, tiles, statistics, store).items():
+            for name, result in found.items():
                 target = values[name]
                 target[where] = result.reshape(target[where].shape)
         yield {
@@ -58,8 +65,10 @@ def final_slabs(
 
 
 def _box_results(
-    tile: Tile, tiles: range, statistics: Statistics, store: PackedReader
+    tiling: Tiling, statistics: Statistics, store: PackedReader, tile: Tile
 ) -> dict[str, Floats]:
+    """Return the statistics of a box, of whose blocks `tile` is the first."""
+    tiles = range(tile.number, tile.number + tiling.n_blocks)
     blocks = store.read_packed(labels.STATISTICS, tiles.start, tiles.stop)[:, : tile.n_points]
     raw = None
     if statistics.quantile_outputs and len(tiles) > 1:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Generator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from fastalliance.executors import thread_count
 from fastalliance.store import MemoryStore, RunStore, TileStore, read, require_space
 from fastalliance.store.documents import load_attributes
 from fastalliance.store.location import locate
+from fastalliance.store.object_requests import ObjectStoreError
 from fastalliance.store.paths import Paths
 from fastalliance.store.provenance import now
 from fastalliance.store.resuming import check_same_study
@@ -88,7 +90,7 @@ def _meet_stored(study: Study, options: RunOptions, stored: dict[str, Any]) -> N
     check_same_study(Paths(path), stored, attributes(study), allow_version_change=allowed)
     if "network" in study.given.names:
         with contextlib.suppress(StoreError):
-            take_over_centralities(study, read(path))
+            take_over_centralities(study, read(str(options.store)))
 
 
 def _tiling(study: Study, options: RunOptions, stored: dict[str, Any] | None) -> Tiling:
@@ -105,7 +107,9 @@ def _stored_attributes(options: RunOptions) -> dict[str, Any] | None:
         return None
     try:
         return load_attributes(Paths(locate(options.store)))
-    except StoreError:
+    except StoreError as error:
+        if isinstance(error.__cause__, ObjectStoreError):
+            raise
         return None  # none there, or a fault that opening it for the run will name
 
 
@@ -137,8 +141,9 @@ def require_room(size: Plan, store: str | None) -> None:
         require_memory(needed, "the result", advice)
         return
     require_memory(size.memory_bytes, "the run", "use fewer threads or keep less")
-    if not locate(store).exists():
-        require_space(locate(store), size.packed_bytes + size.total_bytes)
+    place = locate(store)
+    if isinstance(place, Path) and not place.exists():
+        require_space(place, size.packed_bytes + size.total_bytes)
 
 
 def _run_tiles(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
+from fastalliance.store.objects import Place
 from fastalliance.store.verification import LEDGER, Damage
 
 COLUMNS = ("", "checked", "equal", "different", "damaged", "repaired")
@@ -16,7 +16,7 @@ class Verification:
 
     Attributes
     ----------
-    path : Path
+    path : Path or ObjectPath
         The store's directory.
     complete : bool
         Whether its run has been finalised.
@@ -45,7 +45,7 @@ class Verification:
         Why no tile could be recomputed; empty otherwise.
     """
 
-    path: Path
+    path: Place
     complete: bool
     n_tiles: int
     n_done: int

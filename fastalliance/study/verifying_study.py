@@ -15,8 +15,8 @@ from fastalliance.engine import kernel_hash
 from fastalliance.errors import FastAllianceError, ModelError, StoreError
 from fastalliance.library.model import Model
 from fastalliance.store import Layout, StoreHandle
-from fastalliance.store.creation import structures, tiling
 from fastalliance.store.provenance import difference
+from fastalliance.store.skeleton import structures, tiling
 from fastalliance.store.verification import Contents
 from fastalliance.study.checks import warn
 from fastalliance.study.design import Design, grid, table

@@ -394,7 +394,7 @@ def test_ledger_of_absurd_length__is_refused_unread(tmp_path: Path) -> None:
     path = toy.unfinished(tmp_path / "run.zarr", [0])
     with (path / "_run/ledger/long-000000.json").open("wb") as file:
         file.truncate(2**40)
-    with pytest.raises(StoreError, match="too long for a ledger"):
+    with pytest.raises(StoreError, match="too many for a ledger"):
         read(path)
 
 

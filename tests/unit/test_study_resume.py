@@ -235,7 +235,7 @@ def test_run__takes_the_store_of_the_configuration(tmp_path):
         ({"store": ""}, fa.StoreError, "path is empty"),
         ({"store": 3}, fa.ConfigError, "store must be a path, got 3"),
         ({"store": "a\0b"}, fa.StoreError, "NUL"),
-        ({"store": "s3://bucket/run.zarr"}, fa.StoreError, "not supported in this version"),
+        ({"store": "s3://bucket"}, fa.StoreError, "must name a bucket and a place in it"),
         ({"progress": "yes"}, fa.ConfigError, "progress must be"),
     ],
 )

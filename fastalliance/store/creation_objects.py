@@ -1,0 +1,137 @@
+"""Making a store in an object store, where nothing can be renamed.
+
+Whoever makes it holds the lease ``create`` meanwhile; the document of the root comes last, and
+with it the store is there. What is left of an attempt that was killed has no such document, and
+is removed by the next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fastalliance.errors import StoreError
+from fastalliance.faults import fault_point
+from fastalliance.store import files, lease, objects
+from fastalliance.store.claims import claim
+from fastalliance.store.format import document_bytes, group_document
+from fastalliance.store.layout import Layout
+from fastalliance.store.lease import CREATE, RUN, Lease
+from fastalliance.store.objects import ObjectPath
+from fastalliance.store.paths import Paths, document
+from fastalliance.store.shards import Shard
+from fastalliance.store.skeleton import is_store, refusal, write_skeleton
+
+
+def is_free(path: ObjectPath) -> bool:
+    """Say whether a store can be created here: nothing is there, or what an attempt left."""
+    paths = Paths(path)
+    if not path.is_dir():
+        return not path.is_file()
+    unfinished = CREATE in lease.held_names(paths.lease)
+    return unfinished and not document(path).is_file() and not _has_rows(paths)
+
+
+def create(
+    path: ObjectPath, layout: Layout, attrs: Mapping[str, Any], shard: Shard | None = None
+) -> Lease | None:
+    """Create a store at a free place and return the lease on it, held from its first moment.
+
+    The lease is that of the shard, if there is one, and that of all tiles otherwise.
+
+    None if the place is not free any more: another run was faster.
+
+    Raises
+    ------
+    StoreError
+        The object store refuses.
+    """
+    paths = Paths(path)
+    with files.os_errors(path, "creating the store"), _creating(paths) as creating:
+        if document(path).is_file():
+            return None
+        _clear(paths)
+        name = RUN if shard is None else shard.lease
+        held = Lease.acquire(paths.lease, paths.scratch, name, break_lock=True)
+        try:
+            if _build(paths, layout, attrs, creating):
+                return held
+        except BaseException:
+            held.release()
+            raise
+        held.release()
+        return None
+
+
+def replace(
+    path: ObjectPath, layout: Layout, attrs: Mapping[str, Any], *, break_lock: bool
+) -> Lease:
+    """Replace a store by a new one; a kill in between leaves none, for the next run to make.
+
+    Raises
+    ------
+    StoreError
+        What is there is no store of fastalliance, is in use, or the object store refuses.
+    """
+    if not is_store(path):
+        raise StoreError(refusal(path))
+    paths = Paths(path)
+    with files.os_errors(path, "replacing the store"):
+        held = claim(paths, break_lock=break_lock)
+        try:
+            with _creating(paths) as creating:
+                fault_point("before-replace")
+                document(path).unlink()  # from here on nobody takes the rest for a store
+                fault_point("during-replace")
+                files.remove(paths.ledger)
+                _clear(paths)
+                if not _build(paths, layout, attrs, creating):
+                    raise StoreError(f"{path} was created by another run meanwhile; run again")
+        except BaseException:
+            held.release()
+            raise
+        fault_point("after-replace")
+    return held
+
+
+def _build(paths: Paths, layout: Layout, attrs: Mapping[str, Any], creating: Lease) -> bool:
+    """Write all of a new store; False if another run was faster."""
+    try:
+        write_skeleton(paths, layout)
+    except FileExistsError:
+        return False
+    creating.check()
+    fault_point("before-publish")
+    return objects.create(_object(document(paths.root)), document_bytes(group_document(attrs)))
+
+
+@contextlib.contextmanager
+def _creating(paths: Paths) -> Iterator[Lease]:
+    """Hold the right to make a store here; waits for whoever holds it, who is soon done."""
+    held = Lease.acquire(paths.lease, paths.scratch, CREATE, wait=True)
+    try:
+        held.start()
+        for name in files.names(paths.lease):
+            if name.startswith(f"{CREATE}-") and name.endswith(".held"):
+                objects.require_conditional_writes(_object(paths.lease / name))
+        yield held
+    finally:
+        held.release()
+        held.forget()
+
+
+def _clear(paths: Paths) -> None:
+    """Remove all but the leases."""
+    root = _object(paths.root)
+    spared = f"{_object(paths.lease).key}/"
+    objects.remove(root, spared)
+
+
+def _has_rows(paths: Paths) -> bool:
+    return any(name != "zarr.json" for name in files.names(paths.ledger))
+
+
+def _object(path: objects.Place) -> ObjectPath:
+    assert isinstance(path, ObjectPath)
+    return path
