@@ -35,7 +35,7 @@ _PAUSE = 0.1  # seconds before the first repetition; doubled each time
 _LONGEST_PAUSE = 5.0
 
 Result = TypeVar("Result")
-_forked_from: list[int] = []
+_used_by: list[int] = []
 
 
 class ObjectStoreError(OSError):
@@ -146,9 +146,9 @@ def _obstore() -> ModuleType:
             "stores by s3://, gs:// and az:// need the package obstore: pip install "
             '"fastalliance[remote]"'
         ) from None
-    if not _forked_from:
-        _forked_from.append(os.getpid())
-    if _forked_from[0] != os.getpid():  # its threads are gone: the first request would hang
+    if not _used_by:
+        _used_by.append(os.getpid())
+    if _used_by[0] != os.getpid():  # its threads are gone: the first request would hang
         raise StoreError(
             "object stores cannot be used in a process that was forked after their first use; "
             'start processes by multiprocessing.get_context("spawn")'
