@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,7 +14,7 @@ from fastalliance.store import objects
 from fastalliance.store.chunks import checked_chunk, missing_message
 from fastalliance.store.files import os_errors
 from fastalliance.store.format import ArrayInfo
-from fastalliance.store.object_requests import ObjectStoreError, explained
+from fastalliance.store.object_requests import ObjectStoreError, explained, insist_seconds
 from fastalliance.store.objects import ObjectPath, Place
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from zarr.abc.store import ByteRequest, Store
     from zarr.core.buffer import BufferPrototype
 
-_PAUSES = (0.1, 0.4, 1.6)  # seconds before an answer that was cut short is asked for again
+_PAUSE = 0.5  # seconds before an answer that was cut short is asked for again
 
 
 class CheckedStore(WrapperStore[Any]):
@@ -96,16 +97,17 @@ class CheckedStore(WrapperStore[Any]):
         if not isinstance(self._place, ObjectPath):
             return await super().get(key, prototype, byte_range)
         with os_errors(self._place / key, "reading"):
-            for pause in (*_PAUSES, None):
+            started = time.monotonic()
+            while True:
                 try:
                     return await super().get(key, prototype, byte_range)
                 except Exception as error:  # of obstore's own classes
                     found = explained(error, self._place.bucket)
-                    passes = isinstance(found, ObjectStoreError) and found.passes
-                    if pause is None or not passes:
-                        raise found from None
-                await asyncio.sleep(pause)
-        raise AssertionError("the last attempt returns or raises")
+                # The client repeats requests, but not what was cut short.
+                passes = isinstance(found, ObjectStoreError) and found.passes
+                if not passes or time.monotonic() - started + _PAUSE > insist_seconds():
+                    raise found
+                await asyncio.sleep(_PAUSE)
 
     def _is_done(self, name: str, info: ArrayInfo, file: str) -> bool:
         """Say whether the tile that writes a chunk is in the ledger."""

@@ -100,7 +100,6 @@ def _make_parent(path: Path) -> None:
 def _build(root: Path, layout: Layout, attrs: Mapping[str, Any], lease_name: str) -> Lease:
     paths = Paths(root)
     root.mkdir()
-    paths.run.mkdir()
     write_skeleton(paths, layout)
     files.write_new(document(root), document_bytes(group_document(attrs)), flush=False)
     files.flush_tree(root)

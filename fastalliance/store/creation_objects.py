@@ -1,8 +1,8 @@
 """Making a store in an object store, where nothing can be renamed.
 
 Whoever makes it holds the lease ``create`` meanwhile; the document of the root comes last, and
-with it the store is there. What is left of an attempt that was killed has no such document, and
-is removed by the next.
+with it the store is there. What is left of an attempt that was killed has no such document and no
+row in its ledger, and is removed by the next.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from fastalliance.errors import StoreError
 from fastalliance.faults import fault_point
-from fastalliance.store import files, lease, objects
+from fastalliance.store import files, objects
 from fastalliance.store.claims import claim
 from fastalliance.store.format import document_bytes, group_document
 from fastalliance.store.layout import Layout
@@ -23,14 +23,19 @@ from fastalliance.store.paths import Paths, document
 from fastalliance.store.shards import Shard
 from fastalliance.store.skeleton import is_store, refusal, write_skeleton
 
+_BEFORE = {"lease", "scratch"}  # what the lease on the creation leaves
+
 
 def is_free(path: ObjectPath) -> bool:
     """Say whether a store can be created here: nothing is there, or what an attempt left."""
     paths = Paths(path)
     if not path.is_dir():
         return not path.is_file()
-    unfinished = CREATE in lease.held_names(paths.lease)
-    return unfinished and not document(path).is_file() and not _has_rows(paths)
+    if document(path).is_file() or _has_rows(paths):
+        return False
+    # The document of the run is the first that is written, after the lease.
+    begun = files.names(path) == [paths.run.name] and set(files.names(paths.run)) <= _BEFORE
+    return begun or is_store(path)
 
 
 def create(

@@ -27,6 +27,7 @@ from dataclasses import dataclass
 
 from fastalliance.errors import StoreError
 from fastalliance.store import files, process
+from fastalliance.store.object_requests import brief
 from fastalliance.store.objects import Place
 from fastalliance.store.shards import Shard
 
@@ -36,6 +37,8 @@ CREATE = "create"
 REFRESH_EVERY = 10.0
 STALE_AFTER = 60.0
 POLL_EVERY = 0.5
+_RELEASE_SECONDS = 5.0  # that a server is asked which fails; a dead owner's lease is taken anyway
+_given_up: set[tuple[str, str]] = set()  # leases, and runs, of this process
 
 _FILE = re.compile(
     r"(run|final|create|shard-\d{1,6}-of-\d{1,6})-(\d{6,18})\.(held|released)", re.ASCII
@@ -60,6 +63,8 @@ class Owner:
         When it was refreshed last, in nanoseconds of the file server's clock.
     age : float
         Seconds since then, by the same clock.
+    name : str
+        Name of the lease.
     """
 
     host: str
@@ -70,13 +75,19 @@ class Owner:
     generation: int
     refreshed: int
     age: float
+    name: str
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}, started {self.started}"
 
     @property
     def state(self) -> process.State:
-        """Whether that process lives; unknown on another host."""
+        """Whether that process lives; unknown on another host.
+
+        A run of this process that has given up, but could not release its lease, counts as dead.
+        """
+        if (self.name, self.run_id) in _given_up and self.token == process.token():
+            return process.State.DEAD
         return process.state_of(self.token)
 
 
@@ -177,15 +188,16 @@ class Lease:
         if self._stop.is_set() or os.getpid() != self._pid:
             return  # a forked child that ends must not release its parent's lease
         self._stop.set()
+        _given_up.add((self.name, self.run_id))
         held = self.directory / _file(self.name, self.generation)
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), brief(_RELEASE_SECONDS):
             if is_held(self.directory, self.generation, self.run_id, self.name):
                 files.rename(held, held.with_suffix(".released"))
 
     def forget(self) -> None:
         """Remove what is left of the released lease."""
         released = self.directory / _file(self.name, self.generation, "released")
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), brief(_RELEASE_SECONDS):
             released.unlink(missing_ok=True)
 
 
@@ -235,7 +247,7 @@ def is_held(directory: Place, generation: int, run_id: str, name: str = RUN) -> 
     if _latest(directory, name) != (generation, True):
         return False
     try:
-        return _read(directory / _file(name, generation), generation, 0).run_id == run_id
+        return _read(directory, name, generation, 0).run_id == run_id
     except FileNotFoundError:
         return False
 
@@ -309,7 +321,7 @@ def _look(directory: Place, name: str, now: int) -> tuple[int, Owner | None]:
         if not held:
             return generation, None
         with contextlib.suppress(FileNotFoundError):  # released meanwhile: look again
-            return generation, _read(directory / _file(name, generation), generation, now)
+            return generation, _read(directory, name, generation, now)
 
 
 def _latest(directory: Place, name: str) -> tuple[int, bool]:
@@ -342,9 +354,9 @@ def _file(name: str, generation: int, suffix: str = "held") -> str:
     return f"{name}-{generation:06d}.{suffix}"
 
 
-def _read(path: Place, generation: int, now: int) -> Owner:
+def _read(directory: Place, name: str, generation: int, now: int) -> Owner:
     """Read a lease; one that is damaged belongs to somebody unknown."""
-    data, refreshed = files.read_dated(path, 65536, "a lease")
+    data, refreshed = files.read_dated(directory / _file(name, generation), 65536, "a lease")
     try:
         content = json.loads(data)
         fields = [str(content[key]) for key in ("host", "started", "token", "run_id")]
@@ -353,4 +365,4 @@ def _read(path: Place, generation: int, now: int) -> Owner:
         fields, pid = ["an unknown host", "at an unknown time", "", ""], 0
     host, started, token, run_id = fields
     age = max(0.0, (now - refreshed) / 1e9)
-    return Owner(host, pid, started, token, run_id, generation, refreshed, age)
+    return Owner(host, pid, started, token, run_id, generation, refreshed, age, name)

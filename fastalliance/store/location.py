@@ -13,6 +13,7 @@ from fastalliance.store.object_requests import SCHEMES
 from fastalliance.store.objects import ObjectPath, Place
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+)://")
+_CUT_URL = re.compile(r"(s3|gs|az):/(?!/)")  # what pathlib makes of one
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{1,254}")
 MAX_KEY_BYTES = 700  # of the store's own; a key has 1,024
 MAX_COMPONENT_BYTES = 255
@@ -27,6 +28,11 @@ def locate(url: str | os.PathLike[str]) -> Place:
         The URL is of an unknown kind, or nothing can be at that place.
     """
     text = os.fspath(url)
+    if _CUT_URL.match(text):
+        raise StoreError(
+            f"{text[:2]}:/ is no URL: give {text[:2]}://bucket/path/to/run.zarr as text, not as a "
+            "pathlib.Path, which drops a slash"
+        )
     match = _SCHEME.match(text)
     if match is not None and match[1].lower() in SCHEMES:
         return _object_path(match[1].lower(), text[match.end() :])

@@ -7,11 +7,14 @@ Python from noticing Ctrl-C meanwhile.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import math
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from datetime import timedelta
 from types import ModuleType
 from typing import Any, TypeVar
@@ -33,9 +36,12 @@ _METADATA_SERVICE = ("latest/api/token", "latest/meta-data", "metadata.google", 
 _NO_BUCKET = ("NoSuchBucket", "ContainerNotFound", "bucket does not exist")
 _PAUSE = 0.1  # seconds before the first repetition; doubled each time
 _LONGEST_PAUSE = 5.0
+_ATTEMPT = 30.0  # seconds for one attempt
+_MUCH = 2**24  # bytes
 
 Result = TypeVar("Result")
 _used_by: list[int] = []
+_most: ContextVar[float] = ContextVar("most", default=math.inf)
 
 
 class ObjectStoreError(OSError):
@@ -62,8 +68,27 @@ class ConflictError(Exception):
     """A condition of a request does not hold: somebody else has created or changed the object."""
 
 
-def ask(bucket: str, request: Callable[[ModuleType, Any], Result]) -> Result:
+@contextlib.contextmanager
+def brief(seconds: float) -> Iterator[None]:
+    """Let requests of this thread be repeated for so long at the most, if they fail."""
+    token = _most.set(seconds)
+    try:
+        yield
+    finally:
+        _most.reset(token)
+
+
+def ask(bucket: str, request: Callable[[ModuleType, Any], Result], *, n_bytes: int = 0) -> Result:
     """Make a request with obstore and the client of a bucket, and repeat it for some minutes.
+
+    Parameters
+    ----------
+    bucket : str
+        URL of the bucket.
+    request : callable
+        Called with the package and the client.
+    n_bytes : int
+        What it sends, by which it is given time.
 
     Raises
     ------
@@ -76,10 +101,12 @@ def ask(bucket: str, request: Callable[[ModuleType, Any], Result]) -> Result:
     """
     obstore = _obstore()
     conflicts = (obstore.exceptions.AlreadyExistsError, obstore.exceptions.PreconditionError)
-    seconds, pause, started = insist_seconds(), _PAUSE, time.monotonic()
+    seconds, pause, started = min(insist_seconds(), _most.get()), _PAUSE, time.monotonic()
+    # One that is not answered is better made again; one that sends much may take its time.
+    timeout = seconds if n_bytes > _MUCH else min(seconds, _ATTEMPT)
     while True:
         try:
-            return request(obstore, _client(bucket, "", seconds, 0, _surroundings()))
+            return request(obstore, _client(bucket, "", timeout, 0, _surroundings()))
         except conflicts:
             raise ConflictError from None
         except (obstore.exceptions.BaseError, OSError) as error:

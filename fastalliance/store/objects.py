@@ -21,11 +21,13 @@ from fastalliance.store.object_requests import (
     ConflictError,
     ObjectStoreError,
     ask,
+    brief,
     client_of,
     insist_seconds,
 )
 
 Result = TypeVar("Result")
+_TOUCH_SECONDS = 15.0  # it is tried again before long, and must not take as long as a lease lasts
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,11 @@ def local(place: Place) -> Path:
 
 def put(path: ObjectPath, data: bytes) -> None:
     """Write an object, in the place of one that is there."""
-    _ask(path, lambda obstore, client: obstore.put(client, path.key, data, use_multipart=False))
+
+    def send(obstore: ModuleType, client: Any) -> None:
+        obstore.put(client, path.key, data, use_multipart=False)
+
+    ask(path.bucket, send, n_bytes=len(data))
 
 
 def create(path: ObjectPath, data: bytes) -> bool:
@@ -151,7 +157,7 @@ def touch(path: ObjectPath) -> None:
         tags = {name: found.meta[name] for name in ("e_tag", "version") if found.meta[name]}
         obstore.put(client, path.key, bytes(found.bytes()), mode=tags)
 
-    with contextlib.suppress(ConflictError):
+    with contextlib.suppress(ConflictError), brief(_TOUCH_SECONDS):
         _ask(path, renew)
 
 

@@ -81,6 +81,14 @@ def write_array_document(directory: Place, info: ArrayInfo, attrs: Mapping[str, 
 
 def write_skeleton(paths: Paths, layout: Layout) -> None:
     """Write all that a new store has but the document of its root; it is not flushed."""
+    known = structures(layout.direct)
+    known |= {
+        c.name: structure_digest(array_document(_coordinate_info(c), c.attrs))
+        for c in layout.coordinates
+    }
+    run = {"format": FORMAT, **tiling(layout), "arrays": known, "final": {}}
+    paths.run.mkdir()
+    files.write_new(document(paths.run), document_bytes(group_document(run)), flush=False)
     nodes = [(directory, FILES_NODE) for directory in (paths.ledger, paths.lease, paths.scratch)]
     nodes += [
         (paths.packed(name), packed_info(name, layout.n_tiles, shape))
@@ -94,13 +102,6 @@ def write_skeleton(paths: Paths, layout: Layout) -> None:
     ]
     jobs += [partial(_write_coordinate, paths, c) for c in layout.coordinates]
     files.each(paths.root, lambda job: job(), jobs)
-    known = structures(layout.direct)
-    known |= {
-        c.name: structure_digest(array_document(_coordinate_info(c), c.attrs))
-        for c in layout.coordinates
-    }
-    run = {"format": FORMAT, **tiling(layout), "arrays": known, "final": {}}
-    files.write_new(document(paths.run), document_bytes(group_document(run)), flush=False)
 
 
 def _write_coordinate(paths: Paths, coordinate: Coordinate) -> None:
