@@ -21,21 +21,12 @@ from fastalliance.store.lease import CREATE, RUN, Lease
 from fastalliance.store.objects import ObjectPath
 from fastalliance.store.paths import Paths, document
 from fastalliance.store.shards import Shard
-from fastalliance.store.skeleton import is_store, refusal, write_skeleton
-
-_BEFORE = {"lease", "scratch"}  # what the lease on the creation leaves
+from fastalliance.store.skeleton import is_begun, is_store, refusal, write_skeleton
 
 
 def is_free(path: ObjectPath) -> bool:
     """Say whether a store can be created here: nothing is there, or what an attempt left."""
-    paths = Paths(path)
-    if not path.is_dir():
-        return not path.is_file()
-    if document(path).is_file() or _has_rows(paths):
-        return False
-    # The document of the run is the first that is written, after the lease.
-    begun = files.names(path) == [paths.run.name] and set(files.names(paths.run)) <= _BEFORE
-    return begun or is_store(path)
+    return is_begun(path) if path.is_dir() else not path.is_file()
 
 
 def create(
@@ -131,10 +122,6 @@ def _clear(paths: Paths) -> None:
     root = _object(paths.root)
     spared = f"{_object(paths.lease).key}/"
     objects.remove(root, spared)
-
-
-def _has_rows(paths: Paths) -> bool:
-    return any(name != "zarr.json" for name in files.names(paths.ledger))
 
 
 def _object(path: objects.Place) -> ObjectPath:

@@ -18,10 +18,10 @@ from fastalliance.store.format import (
     read_document,
 )
 from fastalliance.store.layout import REQUIRED_ATTRIBUTES, RESERVED_NAMES, is_array_name
-from fastalliance.store.objects import Place
+from fastalliance.store.objects import ObjectPath, Place
 from fastalliance.store.paths import Paths, document
 from fastalliance.store.plain import from_plain
-from fastalliance.store.skeleton import FORMAT, refusal
+from fastalliance.store.skeleton import FORMAT, is_begun, refusal
 
 SCHEMA_VERSION = 1
 
@@ -44,7 +44,8 @@ def load_attributes(paths: Paths, *, to_write: bool = False) -> dict[str, Any]:
             written = read_document(document(paths.root), "group")
     except StoreError as error:
         if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
-            raise StoreError(_absence(paths, to_write)) from None
+            with files.os_errors(paths.root, "reading the store"):
+                raise StoreError(_absence(paths, to_write)) from None
         raise
     attrs: dict[str, Any] = from_plain(written["attributes"])
     version = attrs.get("schema_version")
@@ -126,6 +127,11 @@ def check_array(directory: Place, expected: ArrayInfo) -> None:
 def _absence(paths: Paths, to_write: bool) -> str:
     if not paths.root.exists():
         return f"there is no store at {show(paths.root)}"
+    if isinstance(paths.root, ObjectPath) and is_begun(paths.root):
+        return (
+            f"{show(paths.root)} is being created, or its creation was interrupted: run the same "
+            "command again"
+        )
     if paths.run.is_dir():
         return f"{show(document(paths.root))} is missing: the store is damaged; {RERUN}"
     return _foreign(paths, to_write)

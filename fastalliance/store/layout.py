@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from fastalliance.errors import StoreError
-from fastalliance.store.files import Item, Result
 from fastalliance.store.format import DTYPES, MAX_CHUNK_BYTES
 
 Region = tuple[slice, ...]
@@ -147,9 +146,6 @@ class TileStore(Protocol):
 
     def read_packed(self, name: str, first: int, last: int) -> npt.NDArray[np.float64]:
         """Return a packed array of the tiles first, ..., last - 1; NaN where not done."""
-
-    def each(self, action: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-        """Return the results of actions that read packed arrays, in the order of the items."""
 
     def finalise(self, slabs: Iterable[Slab]) -> None:
         """Write the final arrays and mark the run complete."""

@@ -146,7 +146,8 @@ class Lease:
 
         An owner on this host is asked for by its process number and start. One on another host
         is given up after 60 seconds without a refresh; until then this call waits, and it is
-        refused as soon as it sees a refresh. With ``wait=True`` it waits for living owners, too.
+        refused as soon as it sees a refresh. With ``wait=True`` it waits for living owners, too,
+        while they refresh their lease.
 
         Raises
         ------
@@ -158,12 +159,13 @@ class Lease:
         while True:
             # The generation that was judged, not the latest by then: that may be another run's.
             generation, owner = _look(directory, name, files.server_time(scratch))
-            if owner is None or break_lock or watch.finds_gone(owner):
+            gone = owner is None or watch.finds_gone(owner) or (wait and watch.finds_silent(owner))
+            if gone or break_lock:
                 if _create(directory, scratch, name, generation + 1, run_id):
                     return cls(directory, generation + 1, run_id, name)
                 break_lock = False  # somebody else was faster: that run is not to be broken
                 continue
-            if not wait and watch.finds_alive(owner):
+            if owner is not None and not wait and watch.finds_alive(owner):
                 raise StoreError(refusal(directory, name, owner))
             time.sleep(POLL_EVERY)
 
@@ -231,6 +233,10 @@ class Watch:
             self._seen, self._since = seen, time.monotonic()
         if owner.state is not process.State.UNKNOWN:
             return owner.state is process.State.DEAD
+        return self.finds_silent(owner)
+
+    def finds_silent(self, owner: Owner) -> bool:
+        """Say whether the owner, as it was shown to `finds_gone`, has not refreshed for long."""
         # Two clocks, because the server's may jump: its own, and this process's.
         return max(owner.age, time.monotonic() - self._since) >= STALE_AFTER
 

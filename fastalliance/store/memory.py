@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from fastalliance.errors import StoreError
-from fastalliance.store.files import Item, Result
 from fastalliance.store.finalising import check_covered
 from fastalliance.store.layout import Layout, Slab, TileData, check_tile_data, digest
 from fastalliance.store.ledger import check_same
@@ -88,13 +87,6 @@ class MemoryStore:
             if tile in self._rows:
                 out[tile - first] = self._packed[tile][name]
         return out
-
-    def each(self, action: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-        """Return the results of actions that read packed arrays, in the order of the items.
-
-        Several run at once where each waits for a server.
-        """
-        return [action(item) for item in items]
 
     def finalise(self, slabs: Iterable[Slab]) -> None:
         """Write the final arrays, mark the run complete, and let go of the packed data."""

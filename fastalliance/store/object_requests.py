@@ -36,7 +36,7 @@ _METADATA_SERVICE = ("latest/api/token", "latest/meta-data", "metadata.google", 
 _NO_BUCKET = ("NoSuchBucket", "ContainerNotFound", "bucket does not exist")
 _PAUSE = 0.1  # seconds before the first repetition; doubled each time
 _LONGEST_PAUSE = 5.0
-_ATTEMPT = 30.0  # seconds for one attempt
+_SILENCE = 30.0  # seconds without a byte of the answer
 _MUCH = 2**24  # bytes
 
 Result = TypeVar("Result")
@@ -78,7 +78,13 @@ def brief(seconds: float) -> Iterator[None]:
         _most.reset(token)
 
 
-def ask(bucket: str, request: Callable[[ModuleType, Any], Result], *, n_bytes: int = 0) -> Result:
+def ask(
+    bucket: str,
+    request: Callable[[ModuleType, Any], Result],
+    *,
+    n_bytes: int = 0,
+    conditional: bool = False,
+) -> Result:
     """Make a request with obstore and the client of a bucket, and repeat it for some minutes.
 
     Parameters
@@ -89,13 +95,15 @@ def ask(bucket: str, request: Callable[[ModuleType, Any], Result], *, n_bytes: i
         Called with the package and the client.
     n_bytes : int
         What it sends, by which it is given time.
+    conditional : bool
+        Whether it has a condition, which may not hold.
 
     Raises
     ------
     FileNotFoundError
         There is no such object.
     ConflictError
-        A condition does not hold, or another request to the same object is under way.
+        The condition does not hold, or another request to the same object is under way.
     ObjectStoreError
         Anything else.
     """
@@ -103,12 +111,14 @@ def ask(bucket: str, request: Callable[[ModuleType, Any], Result], *, n_bytes: i
     conflicts = (obstore.exceptions.AlreadyExistsError, obstore.exceptions.PreconditionError)
     seconds, pause, started = min(insist_seconds(), _most.get()), _PAUSE, time.monotonic()
     # One that is not answered is better made again; one that sends much may take its time.
-    timeout = seconds if n_bytes > _MUCH else min(seconds, _ATTEMPT)
+    silence = seconds if n_bytes > _MUCH else min(seconds, _SILENCE)
     while True:
         try:
-            return request(obstore, _client(bucket, "", timeout, 0, _surroundings()))
+            return request(obstore, _client(bucket, "", seconds, silence, 0, _surroundings()))
         except conflicts:
-            raise ConflictError from None
+            if conditional:
+                raise ConflictError from None
+            found: OSError = _failed(bucket, 409)
         except (obstore.exceptions.BaseError, OSError) as error:
             found = explained(error, bucket)
         passes = isinstance(found, ObjectStoreError) and found.passes
@@ -121,7 +131,8 @@ def ask(bucket: str, request: Callable[[ModuleType, Any], Result], *, n_bytes: i
 def client_of(bucket: str, prefix: str) -> Any:
     """Return an obstore client whose keys are relative to `prefix`; it repeats requests itself."""
     _obstore()
-    return _client(bucket, prefix, insist_seconds(), 1000, _surroundings())
+    seconds = insist_seconds()
+    return _client(bucket, prefix, seconds, min(seconds, _SILENCE), 1000, _surroundings())
 
 
 def insist_seconds() -> float:
@@ -158,6 +169,11 @@ def explained(error: Exception, bucket: str) -> OSError:
             f"{what} denies access (status {status})",
             f"see to the credentials ({_CREDENTIALS[scheme]}) and to what they allow",
         )
+    return _failed(bucket, status)
+
+
+def _failed(bucket: str, status: int | None) -> ObjectStoreError:
+    what = SCHEMES[bucket.partition("://")[0]]
     reason = f"{what} answers with status {status}" if status else f"{what} does not answer"
     passes = status is None or status >= 500 or status in (408, 409, 429)
     remedy = "see to the connection, then run the same command again"
@@ -184,13 +200,16 @@ def _obstore() -> ModuleType:
 
 
 @functools.lru_cache(maxsize=64)
-def _client(bucket: str, prefix: str, seconds: float, retries: int, surroundings: int) -> Any:
+def _client(
+    bucket: str, prefix: str, seconds: float, silence: float, retries: int, surroundings: int
+) -> Any:
     """Return a client; another where the surroundings are others."""
     from obstore.store import from_url
 
     options: Any = {
         "connect_timeout": timedelta(seconds=10),
-        "timeout": timedelta(seconds=max(seconds, 1.0)),  # a large chunk may take its time
+        "timeout": timedelta(seconds=max(seconds, 1.0)),
+        "read_timeout": timedelta(seconds=max(silence, 1.0)),
     }
     if _endpoint(bucket).startswith("http://"):  # named by the user, as on a private network
         options["allow_http"] = True

@@ -134,10 +134,14 @@ def create(path: ObjectPath, data: bytes) -> bool:
     Where the reply to a request is lost and the repeated request finds an object with the same
     content, that is ours: contents must tell writers apart.
     """
+
+    def send(obstore: ModuleType, client: Any) -> None:
+        obstore.put(client, path.key, data, mode="create")
+
     started = time.monotonic()
     while True:
         try:
-            _ask(path, lambda obstore, client: obstore.put(client, path.key, data, mode="create"))
+            ask(path.bucket, send, n_bytes=len(data), conditional=True)
         except ConflictError:
             pass
         else:
@@ -158,7 +162,7 @@ def touch(path: ObjectPath) -> None:
         obstore.put(client, path.key, bytes(found.bytes()), mode=tags)
 
     with contextlib.suppress(ConflictError), brief(_TOUCH_SECONDS):
-        _ask(path, renew)
+        ask(path.bucket, renew, conditional=True)
 
 
 def read_dated(path: ObjectPath, limit: int) -> tuple[bytes, int] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,7 @@ from fastalliance.store.chunks import (
     read_tiles,
 )
 from fastalliance.store.documents import check_array, load_attributes, load_run
-from fastalliance.store.files import Item, Result, show
+from fastalliance.store.files import show
 from fastalliance.store.format import (
     ArrayInfo,
     parse_array,
@@ -98,13 +97,6 @@ class StoreHandle:
                         f"{show(self.path)} has been finished since it was opened; open it again"
                     ) from None
                 raise
-
-    def each(self, action: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-        """Return the results of actions that read packed arrays, in the order of the items.
-
-        Several run at once where each waits for a server.
-        """
-        return files.each(self.path, action, items)
 
     def read_array(self, name: str) -> npt.NDArray[Any]:
         """Return a whole labelled array; a missing or damaged chunk raises StoreError."""

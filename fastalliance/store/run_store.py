@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,7 +18,7 @@ from fastalliance.store import files, finalising, lease
 from fastalliance.store.chunks import packed_info, read_tiles
 from fastalliance.store.claims import alone
 from fastalliance.store.documents import load_attributes
-from fastalliance.store.files import Item, Result, show
+from fastalliance.store.files import show
 from fastalliance.store.layout import Layout, Slab, TileData
 from fastalliance.store.lease import Lease
 from fastalliance.store.ledger import Ledger
@@ -196,13 +196,6 @@ class RunStore:
         info = packed_info(name, self.layout.n_tiles, self.layout.packed[name])
         with files.os_errors(self.path, f"reading {name}"):
             return read_tiles(self._paths.packed(name), info, self._ledger.rows, first, last)
-
-    def each(self, action: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-        """Return the results of actions that read packed arrays, in the order of the items.
-
-        Several run at once where each waits for a server.
-        """
-        return files.each(self.path, action, items)
 
     def finalise(self, slabs: Iterable[Slab]) -> None:
         """Write the final arrays, mark the store complete, and remove the packed arrays.

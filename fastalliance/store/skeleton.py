@@ -41,6 +41,16 @@ def is_store(path: Place) -> bool:
     return attrs is not None and {"fastalliance_version", "configuration_hash"} <= set(attrs)
 
 
+def is_begun(path: Place) -> bool:
+    """Say whether a place in an object store has what is left of making a store, and no more."""
+    paths = Paths(path)
+    if document(path).is_file() or any(n != "zarr.json" for n in files.names(paths.ledger)):
+        return False
+    # The document of the run is the first that is written, after the lease.
+    leases_only = set(files.names(paths.run)) <= {paths.lease.name, paths.scratch.name}
+    return (files.names(path) == [paths.run.name] and leases_only) or is_store(path)
+
+
 def refusal(path: Place) -> str:
     """Say to who wants to write that a path holds something that is not ours."""
     kind = "is a file" if path.is_file() else "exists and is no store of fastalliance"

@@ -77,8 +77,8 @@ class TileWriter:
         sha = digest(data)
         check_same(tile, recorded or sha, sha)
         paths = Paths(self.root)
-        lease.check_held(paths.lease, self.generation, self.run_id, self.lease_name)
         with files.os_errors(self.root, f"writing tile {tile}"):
+            lease.check_held(paths.lease, self.generation, self.run_id, self.lease_name)
             for name, values in data.packed.items():
                 info = packed_info(name, self.n_tiles, self.packed[name])
                 region = (slice(tile, tile + 1), *(slice(0, n) for n in values.shape))
