@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastalliance.errors import StoreError
-from fastalliance.store import files
+from fastalliance.store import files, objects
 from fastalliance.store.chunks import RERUN, missing_message
 from fastalliance.store.files import show
 from fastalliance.store.format import (
@@ -107,6 +107,12 @@ def write_attributes(
 ) -> None:
     """Replace the attributes of a store at once, unless `check` raises."""
     written = document_bytes(group_document(attrs))
+    root = document(paths.root)
+    if isinstance(root, ObjectPath):
+        if check is not None:
+            check()
+        objects.replace(root, written)
+        return
     files.put(document(paths.root), written, paths.scratch, check=check)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -27,6 +27,7 @@ from fastalliance.store.object_requests import (
 )
 
 Result = TypeVar("Result")
+_REPLACEMENTS = 5  # attempts; a second is needed where a reply was lost
 _TOUCH_SECONDS = 15.0  # it is tried again before long, and must not take as long as a lease lasts
 
 
@@ -153,13 +154,30 @@ def create(path: ObjectPath, data: bytes) -> bool:
             raise ObjectStoreError("an object cannot be created", "run the same command again")
 
 
+def replace(path: ObjectPath, data: bytes) -> None:
+    """Write an object in the place of one that is there, so that no late request undoes it.
+
+    A put that timed out may still be carried out. This one then finds that the object has changed.
+    """
+
+    def send(obstore: ModuleType, client: Any) -> None:
+        found = obstore.head(client, path.key)
+        obstore.put(client, path.key, data, mode=_tags(found))
+
+    for _ in range(_REPLACEMENTS):
+        with contextlib.suppress(ConflictError):
+            return ask(path.bucket, send, n_bytes=len(data), conditional=True)
+        if path.read_bytes() == data:  # the reply was lost
+            return None
+    raise ObjectStoreError("somebody else changes the same object", "see who writes there")
+
+
 def touch(path: ObjectPath) -> None:
     """Date an object anew, unless it is removed or changed meanwhile."""
 
     def renew(obstore: ModuleType, client: Any) -> None:
         found = obstore.get(client, path.key)
-        tags = {name: found.meta[name] for name in ("e_tag", "version") if found.meta[name]}
-        obstore.put(client, path.key, bytes(found.bytes()), mode=tags)
+        obstore.put(client, path.key, bytes(found.bytes()), mode=_tags(found.meta))
 
     with contextlib.suppress(ConflictError), brief(_TOUCH_SECONDS):
         ask(path.bucket, renew, conditional=True)
@@ -248,6 +266,11 @@ def require_conditional_writes(path: ObjectPath) -> None:
 def client_for(path: ObjectPath) -> Any:
     """Return an obstore client whose keys are relative to `path`, for zarr."""
     return client_of(path.bucket, path.key)
+
+
+def _tags(meta: Mapping[str, Any]) -> Any:
+    """Return what tells this state of an object from others."""
+    return {name: meta[name] for name in ("e_tag", "version") if meta[name]}
 
 
 def _remove_all(path: ObjectPath, found: list[str]) -> None:
