@@ -8,7 +8,7 @@ row in its ledger, and is removed by the next.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from fastalliance.errors import StoreError
@@ -17,7 +17,7 @@ from fastalliance.store import files, objects
 from fastalliance.store.claims import claim
 from fastalliance.store.format import document_bytes, group_document
 from fastalliance.store.layout import Layout
-from fastalliance.store.lease import CREATE, RUN, Lease
+from fastalliance.store.lease import CREATE, RUN, Lease, SupersededError
 from fastalliance.store.objects import ObjectPath
 from fastalliance.store.paths import Paths, document
 from fastalliance.store.shards import Shard
@@ -44,7 +44,11 @@ def create(
         The object store refuses.
     """
     paths = Paths(path)
-    with files.os_errors(path, "creating the store"), _creating(paths) as creating:
+    with (
+        contextlib.suppress(SupersededError),
+        files.os_errors(path, "creating the store"),
+        _creating(paths, until=document(path).is_file) as creating,
+    ):
         if document(path).is_file():
             return None
         _clear(paths)
@@ -57,7 +61,7 @@ def create(
             held.release()
             raise
         held.release()
-        return None
+    return None
 
 
 def replace(
@@ -103,14 +107,15 @@ def _build(paths: Paths, layout: Layout, attrs: Mapping[str, Any], creating: Lea
 
 
 @contextlib.contextmanager
-def _creating(paths: Paths) -> Iterator[Lease]:
-    """Hold the right to make a store here; waits for whoever holds it, who is soon done."""
-    held = Lease.acquire(paths.lease, paths.scratch, CREATE, wait=True)
+def _creating(paths: Paths, until: Callable[[], bool] | None = None) -> Iterator[Lease]:
+    """Hold the right to make a store here; waits for whoever holds it, who is soon done.
+
+    Raises `SupersededError` when `until` says that there is no need any more.
+    """
+    held = Lease.acquire(paths.lease, paths.scratch, CREATE, wait=True, until=until)
     try:
         held.start()
-        for name in files.names(paths.lease):
-            if name.startswith(f"{CREATE}-") and name.endswith(".held"):
-                objects.require_conditional_writes(_object(paths.lease / name))
+        objects.require_conditional_writes(_object(held.path))
         yield held
     finally:
         held.release()
@@ -118,10 +123,9 @@ def _creating(paths: Paths) -> Iterator[Lease]:
 
 
 def _clear(paths: Paths) -> None:
-    """Remove all but the leases."""
-    root = _object(paths.root)
-    spared = f"{_object(paths.lease).key}/"
-    objects.remove(root, spared)
+    """Remove all but the leases, and what others who wait for one have there for a moment."""
+    leases, probes = _object(paths.lease), _object(paths.scratch / files.TEMPORARY)
+    objects.remove(_object(paths.root), (f"{leases.key}/", probes.key))
 
 
 def _object(path: objects.Place) -> ObjectPath:

@@ -24,6 +24,7 @@ from fastalliance.store.objects import ObjectPath, Place
 
 # Something temporary of a process that cannot be asked whether it lives is kept this long.
 ORPHAN_AGE = 3600.0
+TEMPORARY = "part-"  # how the names of temporary files begin
 FLUSH_THREADS = 8
 REQUESTS = 16  # at once, to an object store
 
@@ -267,8 +268,8 @@ def is_orphan(path: Place, token: str) -> bool:
 
 def orphans(scratch: Place) -> list[Place]:
     """Return the temporary files and directories that dead processes left in `scratch`."""
-    found = [name for name in names(scratch) if name.startswith("part-")]
-    return [scratch / n for n in found if is_orphan(scratch / n, n.removeprefix("part-"))]
+    found = [name for name in names(scratch) if name.startswith(TEMPORARY)]
+    return [scratch / n for n in found if is_orphan(scratch / n, n.removeprefix(TEMPORARY))]
 
 
 def sweep(scratch: Place) -> None:
@@ -323,7 +324,7 @@ def size_text(n_bytes: float) -> str:
 
 def temporary(scratch: Place) -> Place:
     """Return an unused name in a scratch directory, by which `sweep` knows whose it was."""
-    return scratch / f"part-{process.token()}-{next(_number)}"
+    return scratch / f"{TEMPORARY}{process.token()}-{next(_number)}"
 
 
 def _modified(path: Place) -> float:

@@ -22,7 +22,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from fastalliance.errors import StoreError
@@ -43,6 +43,10 @@ _given_up: set[tuple[str, str]] = set()  # leases, and runs, of this process
 _FILE = re.compile(
     r"(run|final|create|shard-\d{1,6}-of-\d{1,6})-(\d{6,18})\.(held|released)", re.ASCII
 )
+
+
+class SupersededError(Exception):
+    """What a lease was wanted for has been done by another meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -141,18 +145,21 @@ class Lease:
         break_lock: bool = False,
         wait: bool = False,
         run_id: str | None = None,
+        until: Callable[[], bool] | None = None,
     ) -> Lease:
         """Take a lease in `directory`, from a dead or silent owner if need be.
 
         An owner on this host is asked for by its process number and start. One on another host
         is given up after 60 seconds without a refresh; until then this call waits, and it is
         refused as soon as it sees a refresh. With ``wait=True`` it waits for living owners, too,
-        while they refresh their lease.
+        while they refresh their lease, or until `until` says that this is of no use any more.
 
         Raises
         ------
         StoreError
             Another run holds the lease.
+        SupersededError
+            `until` said so.
         """
         run_id = run_id or uuid.uuid4().hex[:8]
         watch = Watch()
@@ -168,6 +175,13 @@ class Lease:
             if owner is not None and not wait and watch.finds_alive(owner):
                 raise StoreError(refusal(directory, name, owner))
             time.sleep(POLL_EVERY)
+            if until is not None and until():
+                raise SupersededError
+
+    @property
+    def path(self) -> Place:
+        """The file of the lease."""
+        return self.directory / _file(self.name, self.generation)
 
     def start(self) -> None:
         """Begin to refresh the lease in a daemon thread; harmless when repeated."""
@@ -191,7 +205,7 @@ class Lease:
             return  # a forked child that ends must not release its parent's lease
         self._stop.set()
         _given_up.add((self.name, self.run_id))
-        held = self.directory / _file(self.name, self.generation)
+        held = self.path
         with contextlib.suppress(OSError), brief(_RELEASE_SECONDS):
             if is_held(self.directory, self.generation, self.run_id, self.name):
                 files.rename(held, held.with_suffix(".released"))

@@ -30,7 +30,12 @@ _CREDENTIALS = {
     "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
 }
 _SETTINGS = ("AWS_", "GOOGLE_", "AZURE_")
-_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+_ENDPOINTS = {
+    "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
+    "gs": ("GOOGLE_BASE_URL",),
+    "az": ("AZURE_ENDPOINT", "AZURE_STORAGE_ENDPOINT"),
+}
+_ALLOW_HTTP = {"s3": "AWS_ALLOW_HTTP", "gs": "GOOGLE_ALLOW_HTTP", "az": "AZURE_ALLOW_HTTP"}
 _STATUS = re.compile(r"status code: (\d{3})")
 _METADATA_SERVICE = ("latest/api/token", "latest/meta-data", "metadata.google", "metadata/identity")
 _NO_BUCKET = ("NoSuchBucket", "ContainerNotFound", "bucket does not exist")
@@ -164,6 +169,11 @@ def explained(error: Exception, bucket: str) -> OSError:
         return ObjectStoreError("the bucket does not exist", "create it, or choose another")
     if isinstance(error, FileNotFoundError):
         return FileNotFoundError(2, "No such object")
+    if "builder error" in text:
+        return ObjectStoreError(
+            f"the endpoint of {what} is no URL, or has no TLS",
+            f"give https://..., or set {_ALLOW_HTTP[scheme]}=true for http://",
+        )
     if status in (401, 403):
         return ObjectStoreError(
             f"{what} denies access (status {status})",
@@ -211,7 +221,7 @@ def _client(
         "timeout": timedelta(seconds=max(seconds, 1.0)),
         "read_timeout": timedelta(seconds=max(silence, 1.0)),
     }
-    if _endpoint(bucket).startswith("http://"):  # named by the user, as on a private network
+    if _allows_http(bucket.partition("://")[0]):
         options["allow_http"] = True
     retry: Any = {"max_retries": retries, "retry_timeout": timedelta(seconds=seconds)}
     try:
@@ -230,8 +240,8 @@ def _surroundings() -> int:
     return hash(tuple(item for item in os.environ.items() if item[0].startswith(_SETTINGS)))
 
 
-def _endpoint(bucket: str) -> str:
-    """Return the address that the user has named for S3, if any."""
-    if not bucket.startswith("s3://"):
-        return ""
-    return next((os.environ[name] for name in _ENDPOINTS if os.environ.get(name)), "")
+def _allows_http(scheme: str) -> bool:
+    """Say whether the user has named an endpoint without TLS, as on a private network."""
+    endpoints = [os.environ.get(name, "") for name in _ENDPOINTS[scheme]]
+    allowed = os.environ.get(_ALLOW_HTTP[scheme], "").lower() in ("1", "true", "yes", "on")
+    return allowed or any(endpoint.startswith("http://") for endpoint in endpoints)

@@ -220,16 +220,16 @@ def names(path: ObjectPath) -> list[str]:
     return sorted({key.rstrip("/").rpartition("/")[2] for key in listed})
 
 
-def remove(path: ObjectPath, spared: str | None = None) -> None:
+def remove(path: ObjectPath, spared: tuple[str, ...] = ()) -> None:
     """Remove an object and all below it, the metadata of arrays and groups first.
 
     So no reader takes for an array, or a group, what is there in part. Keys that start with
-    `spared` stay.
+    one of `spared`, and an object at the place itself then, stay.
     """
-    found = [key for key, _ in keys(path) if spared is None or not key.startswith(spared)]
+    found = [key for key, _ in keys(path) if not key.startswith(spared)]
     documents = [key for key in found if key.endswith("/zarr.json")]
     others = sorted(set(found) - set(documents))
-    if spared is None:
+    if not spared:
         path.unlink()
     for part in (sorted(documents, key=len), others):
         if part:
