@@ -19,6 +19,10 @@ from fastalliance.store.ledger import FAN_OUT, Ledger
 from fastalliance.store.objects import ObjectPath, Place
 from fastalliance.store.paths import Paths
 from fastalliance.store.shards import Shard
+from fastalliance.store.skeleton import is_begun
+
+
+_ATTEMPTS = 10  # to make a store where others want to, too
 
 
 @dataclass(frozen=True)
@@ -67,22 +71,22 @@ def open_for_run(
             "replace it by a run without --shard"
         )
     free = _is_free(path)
-    if not free and not allowed.overwrite:
-        return _resume(path, layout, allowed, shard)
     attrs = _first_attributes(layout)
+    lease = None
     if free:
         lease = _create(path, layout, attrs, shard)
-        if lease is None:
-            return _resume(path, layout, allowed, shard)
-    else:
+    elif allowed.overwrite:
         lease = _replace(path, layout, attrs, break_lock=allowed.break_lock)
+    if lease is None:
+        return _resume(path, layout, allowed, shard)
     return Opened(attrs, _ledger(Paths(path), layout.n_tiles, lease), lease)
 
 
 def _is_free(path: Place) -> bool:
     """Say whether a store can be created here, after putting right what a kill left."""
     if isinstance(path, ObjectPath):
-        return creation_objects.is_free(path)
+        # asked twice, because what is begun by another changes between two requests
+        return creation_objects.is_free(path) or creation_objects.is_free(path)
     siblings.recover(path)
     return siblings.is_free(path)
 
@@ -90,9 +94,14 @@ def _is_free(path: Place) -> bool:
 def _create(
     path: Place, layout: Layout, attrs: dict[str, Any], shard: Shard | None
 ) -> Lease | None:
-    if isinstance(path, ObjectPath):
-        return creation_objects.create(path, layout, attrs, shard)
-    return creation.create(path, layout, attrs, shard)
+    if not isinstance(path, ObjectPath):
+        return creation.create(path, layout, attrs, shard)
+    lease = None
+    for _ in range(_ATTEMPTS):
+        lease = creation_objects.create(path, layout, attrs, shard)
+        if lease is not None or not is_begun(path):
+            break  # else the one that was faster has given up, or is not done yet
+    return lease
 
 
 def _replace(path: Place, layout: Layout, attrs: dict[str, Any], *, break_lock: bool) -> Lease:
