@@ -21,7 +21,6 @@ from fastalliance.store.paths import Paths
 from fastalliance.store.shards import Shard
 from fastalliance.store.skeleton import is_begun
 
-
 _ATTEMPTS = 10  # to make a store where others want to, too
 
 
