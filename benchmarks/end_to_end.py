@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import resource
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from typing import Any
 
 import fastalliance as fa
 from benchmarks.command import parser, report
+from benchmarks.processes import own_peak
 from fastalliance.bench.timing import Comparison, Task, interleave
 from fastalliance.engine import run_points
 
@@ -136,17 +136,7 @@ def _peak(n_instances: int, threads: int) -> dict[str, Any]:
 def _child(path: Path, threads: int) -> None:
     """Run one study in this process; print its peak memory in bytes."""
     run_study(path, path.with_suffix(".zarr"), threads)
-    print(_own_peak())
-
-
-def _own_peak() -> int:
-    """Return this process' peak memory in bytes, without what its parent had when it forked."""
-    status = Path("/proc/self/status")
-    if status.exists():  # getrusage counts a fork's pages before its exec
-        line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM:"))
-        return 1024 * int(line.split()[1])
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
+    print(own_peak())
 
 
 def main(arguments: list[str] | None = None) -> None:

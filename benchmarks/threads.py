@@ -26,10 +26,8 @@ def run_c(points: Floats, **settings: Any) -> None:
     dyad_c.run(points, incidents=False, **settings)
 
 
-def compare_threads(
-    title: str = "two threads", run_tile: Any = run_kernel, *, rounds: int = 7, tiny: bool = False
-) -> Comparison:
-    """Compare a pool of two threads with one thread on the same tiles."""
+def thread_tasks(run_tile: Any = run_kernel, *, tiny: bool = False) -> list[Task]:
+    """Return a pool of two threads and one thread, to run the same tiles."""
     setting = SETTINGS[0]
     n_replicates = 1 if tiny else 256
     points = setting.points()
@@ -52,9 +50,16 @@ def compare_threads(
 
         return run
 
-    tasks = [Task("2 threads", on(2), work), Task("1 thread", on(1), work)]
-    about = {"model": "dyad", "n_tiles": N_TILES, "n_points": setting.n_points}
-    return Comparison(title, "instance-steps", interleave(tasks, rounds), setting=about)
+    return [Task("2 threads", on(2), work), Task("1 thread", on(1), work)]
+
+
+def compare_threads(
+    title: str = "two threads", run_tile: Any = run_kernel, *, rounds: int = 7, tiny: bool = False
+) -> Comparison:
+    """Compare a pool of two threads with one thread on the same tiles."""
+    about = {"model": "dyad", "n_tiles": N_TILES, "n_points": SETTINGS[0].n_points}
+    timings = interleave(thread_tasks(run_tile, tiny=tiny), rounds)
+    return Comparison(title, "instance-steps", timings, setting=about)
 
 
 def main(arguments: list[str] | None = None) -> None:

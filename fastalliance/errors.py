@@ -34,17 +34,21 @@ class StoreError(FastAllianceError):
 
 
 class ClusterError(FastAllianceError):
-    """A cluster cannot be reached, was lost, or failed at some tiles.
+    """A cluster cannot be reached, or was lost."""
+
+
+class TileError(FastAllianceError):
+    """Some tiles of a run failed on every try; the others are done.
 
     Attributes
     ----------
     tiles : dict of int to str
-        Tiles that failed on every retry, and why; all others are done then.
+        The tiles that failed, and why.
     """
 
-    def __init__(self, message: str, tiles: Mapping[int, str] | None = None) -> None:
+    def __init__(self, message: str, tiles: Mapping[int, str]) -> None:
         super().__init__(message)
-        self.tiles = dict(tiles or {})
+        self.tiles = dict(tiles)
 
 
 class ModelError(FastAllianceError):

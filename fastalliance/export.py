@@ -166,7 +166,7 @@ def _replacing(target: Path) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, real)
     except OSError as error:
-        reason = error.strerror or str(error)
+        reason = error.strerror or " ".join(str(error).split())  # HDF5's takes several lines
         raise FastAllianceError(f"cannot write {str(target)!r}: {reason}") from error
     finally:
         with contextlib.suppress(OSError):

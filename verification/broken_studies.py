@@ -152,7 +152,12 @@ STORED = [
     ),
     *mutations_of(
         "store/chunks.py",
-        ("unrecorded-tile-shown", "if tile in done:", "if True:", (f"{STORE}test_read_packed",)),
+        (
+            "unrecorded-tile-shown",
+            "tiles = [tile for tile in range(first, last) if tile in done]",
+            "tiles = list(range(first, last))",
+            (f"{STORE}test_read_packed",),
+        ),
     ),
     *mutations_of(
         "store/ledger.py",

@@ -22,7 +22,13 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from verification import broken_cascades, broken_kernels, broken_multiparty, broken_studies
+from verification import (
+    broken_cascades,
+    broken_clusters,
+    broken_kernels,
+    broken_multiparty,
+    broken_studies,
+)
 from verification.mutation import Mutation
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,6 +43,7 @@ MUTATIONS = [
     *broken_studies.MUTATIONS,
     *broken_cascades.MUTATIONS,
     *broken_multiparty.MUTATIONS,
+    *broken_clusters.MUTATIONS,
 ]
 
 

@@ -151,9 +151,12 @@ def crossing_along(ds: xr.Dataset, output: str, dim: str) -> xr.Dataset:
         flags[index] = FLAGS.index(found.flag)
     others = [d for d in curves[0].dims if d != dim]
     result = xr.Dataset(coords={d: ds.coords[d] for d in others if d in ds.coords})
-    for name, values in zip(("threshold", "threshold_low", "threshold_high"), numbers, strict=True):
-        result[name] = (others, values, _threshold_attributes(ds, output, dim, name))
-    result["flag"] = (others, flags, _flag_attributes(output))
+    columns = dict(zip(("threshold", "threshold_low", "threshold_high"), numbers, strict=True))
+    attrs = {name: _threshold_attributes(ds, output, dim, name) for name in columns}
+    for name, values in {**columns, "flag": flags}.items():
+        # fastpath: xarray would import dask.array, in half a second, to see that this is an array
+        described = attrs.get(name) or _flag_attributes(output)
+        result[name] = xr.Variable(others, values, described, fastpath=True)
     return result
 
 

@@ -27,14 +27,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 done, 1 failed while running, 2 wrong usage or configuration, 3 store refused,
-        130 interrupted.
+        0 done, 1 failed while running, 2 wrong usage or configuration, 3 store refused, 4 some
+        tiles failed, 130 interrupted.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     with exits.warnings_as_lines(), signals.terminate_as_interrupt():
         code = exits.guard(lambda: _execute(arguments), debug="--debug" in arguments)
-    if argv is None and code == exits.INTERRUPTED:
-        signals.leave_running_threads(code)
+    if argv is None:
+        exits.forget_full_streams()
+        if code == exits.INTERRUPTED:
+            signals.leave_running_threads(code)
     return code
 
 

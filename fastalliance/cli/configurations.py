@@ -61,16 +61,21 @@ def validate(options: argparse.Namespace) -> int:
         f"ok: {plan.model}, {counted(plan.points, 'point')} x "
         f"{counted(plan.replicates, 'replicate')} x {counted(plan.steps, 'step')}; "
         f"{size_text(plan.total_bytes)}, "
-        f"{time_text(plan.seconds)} on {counted(plan.threads, 'thread')}"
+        f"{time_text(plan.seconds)} on {counted(plan.cores, 'core')}"
     )
     return DONE
 
 
 def plan(options: argparse.Namespace) -> int:
-    """Show the size of a study as a table."""
+    """Show the size of a study, and what it takes, as a table."""
     from fastalliance.cli.console import show_pairs
 
-    show_pairs(load_study(options).plan().rows())
+    planned = load_study(options).plan(
+        cores=options.cores,
+        calibrate=options.calibrate,
+        points_per_tile=options.points_per_tile,
+    )
+    show_pairs(planned.rows())
     return DONE
 
 

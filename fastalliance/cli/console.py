@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from fastalliance.cli.exits import stdout_errors
 from fastalliance.configuration.messages import printable
 
 
@@ -53,10 +54,11 @@ def show_table(columns: Sequence[Column], rows: Iterable[Sequence[str]], title: 
         )
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
-    with console.capture() as captured:
-        console.print(table)
-    for line in captured.get().splitlines():
-        print(line.rstrip())  # tables are padded to the right
+    with stdout_errors():
+        with console.capture() as captured:
+            console.print(table)
+        for line in captured.get().splitlines():
+            print(line.rstrip())  # tables are padded to the right
 
 
 def show_pairs(rows: Iterable[tuple[str, str]], title: str = "") -> None:
@@ -67,16 +69,18 @@ def show_pairs(rows: Iterable[tuple[str, str]], title: str = "") -> None:
 def print_line(text: str = "", *, bold: bool = False, alarm: bool = False) -> None:
     """Print a line as it is; a terminal wraps it itself, so that a path can be copied."""
     console = _console()
-    if console.is_terminal and (bold or alarm):
-        style = "bold red" if alarm else "bold"
-        console.print(Text(printable(text), style=style), soft_wrap=True)
-    else:
-        print(printable(text))
+    with stdout_errors():
+        if console.is_terminal and (bold or alarm):
+            style = "bold red" if alarm else "bold"
+            console.print(Text(printable(text), style=style), soft_wrap=True)
+        else:
+            print(printable(text))
 
 
 def print_text(text: str) -> None:
     """Print prose, wrapped at words."""
-    print(textwrap.fill(printable(text), _console().width))
+    with stdout_errors():
+        print(textwrap.fill(printable(text), _console().width))
 
 
 def number(value: float) -> str:

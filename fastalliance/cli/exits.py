@@ -12,13 +12,13 @@ from typing import TextIO
 
 from fastalliance.configuration.messages import printable
 from fastalliance.errors import (
-    ClusterError,
     ConfigError,
     DesignError,
     FastAllianceError,
     ModelError,
     ParameterError,
     StoreError,
+    TileError,
 )
 
 DONE = 0
@@ -48,10 +48,11 @@ def guard(command: Callable[[], int], *, debug: bool) -> int:
     """
     try:
         code = command()
-        sys.stdout.flush()
+        with stdout_errors():
+            sys.stdout.flush()
         return code
     except BrokenPipeError:
-        _forget_stdout()
+        _forget(sys.stdout)
         return DONE  # the reader of our output has seen enough
     except KeyboardInterrupt as interrupt:
         say(str(interrupt) or "interrupted")
@@ -69,7 +70,7 @@ def exit_code(error: Exception) -> int:
     """Return the exit code that an error stands for."""
     if isinstance(error, StoreError):
         return STORE_REFUSED
-    if isinstance(error, ClusterError) and error.tiles:
+    if isinstance(error, TileError):
         return TILES_FAILED
     return WRONG_INPUT if isinstance(error, _INPUT_ERRORS) else FAILED
 
@@ -120,9 +121,34 @@ def make_streams_tolerant() -> None:
             reconfigure(errors="backslashreplace")
 
 
-def _forget_stdout() -> None:
-    """Point standard output at nothing, so that the interpreter's last flush finds no pipe."""
+@contextlib.contextmanager
+def stdout_errors() -> Iterator[None]:
+    """Say that it is standard output which cannot be written, on a full disk say."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _forget(sys.stdout)
+        raise FastAllianceError(
+            f"standard output cannot be written: {error.strerror or error}; what is in a store is "
+            "kept"
+        ) from error
+
+
+def forget_full_streams() -> None:
+    """Give up what a full disk does not take, or the interpreter's last flush would fail."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            _forget(stream)
+
+
+def _forget(stream: TextIO) -> None:
+    """Point a stream at nothing, so that the interpreter's last flush finds no pipe."""
     with contextlib.suppress(OSError, ValueError):
         nothing = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nothing, sys.stdout.fileno())
+        os.dup2(nothing, stream.fileno())
         os.close(nothing)

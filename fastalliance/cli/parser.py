@@ -33,7 +33,7 @@ COMMANDS = {
 
 _EPILOG = """\
 exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration,
-3 store refused (another study's, in use, damaged), 130 interrupted
+3 store refused (another study's, in use, damaged), 4 some tiles failed, 130 interrupted
 """
 
 
@@ -139,11 +139,26 @@ Add = Callable[[str, str], argparse.ArgumentParser]
 def _add_configuration_commands(add: Add) -> None:
     init = add("init", "write a commented starter configuration")
     init.add_argument("file", metavar="FILE", nargs="?", default="study.yaml")
-    for name, text in (
-        ("validate", "check a configuration without computing anything"),
-        ("plan", "show the size of a study: points, instances, bytes, time"),
-    ):
-        _add_study_arguments(add(name, text))
+    validate = add("validate", "check a configuration without computing anything")
+    _add_study_arguments(validate)
+    plan = add("plan", "show the size of a study, and what it takes: time, memory, files, bytes")
+    _add_study_arguments(plan)
+    plan.add_argument(
+        "--cores", metavar="N", type=_count, help="of one machine or many; default: this process's"
+    )
+    plan.add_argument(
+        "--no-calibrate",
+        dest="calibrate",
+        action="store_false",
+        help="assume a usual rate; otherwise a core's is measured, in two seconds and compiling",
+    )
+    _add_points_per_tile(plan)
+
+
+def _add_points_per_tile(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--points-per-tile", metavar="N", type=_count, help="size of tiles; changes no result"
+    )
 
 
 def _add_study_arguments(command: argparse.ArgumentParser) -> None:
@@ -180,8 +195,10 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--scheduler",
         metavar="ADDRESS",
-        help="of executor dask: tcp://host:port, tls://..., or a scheduler file",
+        help="of executor dask: tcp://host:port, tls://..., a scheduler file, or a batch system "
+        "(slurm, pbs, sge, lsf, htcondor, oar, moab)",
     )
+    run.add_argument("--jobs", metavar="N", type=_count, help="of a batch system: how many jobs")
     run.add_argument(
         "--shard", metavar="I/N", help="run only part I of N, from 0; others run the others"
     )
@@ -189,8 +206,10 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         "--threads",
         metavar="N",
         type=_threads,
-        help="threads, or workers of a dask cluster that is started; auto: all cores",
+        help="threads, workers of a dask cluster that is started, or cores of a job; auto: all "
+        "cores",
     )
+    _add_points_per_tile(run)
     run.add_argument("--overwrite", action="store_true", help="replace the store if it exists")
     run.add_argument(
         "--break-lock", action="store_true", help="take the store over from another run"
@@ -199,6 +218,11 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         "--allow-version-change",
         action="store_true",
         help="resume although the kernels have changed",
+    )
+    run.add_argument(
+        "--insecure",
+        action="store_true",
+        help="of executor dask: a scheduler without TLS is accepted, in a network that you trust",
     )
     run.add_argument("--quiet", action="store_true", help="show no progress")
 
@@ -225,6 +249,9 @@ def _add_replicate_commands(add: Add) -> None:
         help="the design point, by its values or its number (default 0)",
     )
     replay.add_argument("--replicate", metavar="N", type=_whole, default=0, help="default 0")
+    replay.add_argument(
+        "--tile", metavar="N", type=_whole, help="instead: all of a tile that failed in a run"
+    )
     _add_model_file(replay)
     _add_drawing(replay)
 

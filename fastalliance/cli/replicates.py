@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -41,10 +42,12 @@ def simulate(options: argparse.Namespace) -> int:
 
 def replay(options: argparse.Namespace) -> int:
     """Run one replicate of a stored study again, the same bits as in the study."""
-    from fastalliance.cli.rebuilding import rebuild
+    from fastalliance.study.rebuilding import stored_study
 
     _check_drawing(options)
-    study = rebuild(options.store, load_model(options))
+    if options.tile is not None:
+        return _replay_tile(options)
+    study = stored_study(options.store, load_model(options))
     if options.members:
         _check_members(study.model, 1)
     every = _record_every(options, study.model, study.horizon, study.dt)
@@ -55,6 +58,23 @@ def replay(options: argparse.Namespace) -> int:
         members=options.members or None,
     )
     _show(ds, options)
+    return DONE
+
+
+def _replay_tile(options: argparse.Namespace) -> int:
+    """Run a tile again, as a run does; what it is comes first, since it may end the process."""
+    from fastalliance.cli.console import print_line
+    from fastalliance.study.replaying import TileReplay, describe
+
+    if options.plot is not None or options.point != "0" or options.replicate != 0:
+        raise UsageError("--tile runs all of a tile; leave --point, --replicate and --plot out")
+    replay = TileReplay(options.store, options.tile, load_model(options))
+    print_line(
+        f"tile {replay.tile.number} of {replay.n_tiles:,}: {describe(replay.tile)}, "
+        f"seed {replay.seed}"
+    )
+    sys.stdout.flush()
+    print_line(f"computed without a failure; SHA-256 of its values {replay.run()}")
     return DONE
 
 

@@ -22,26 +22,27 @@ def run(options: argparse.Namespace) -> int:
     """Run a study, or resume it, and show its summary."""
     from fastalliance.cli.console import print_line
     from fastalliance.cli.summary import show_summary
-    from fastalliance.executors import thread_count
     from fastalliance.study.progress import make_progress
 
     study = load_study(options)
     if options.plot is not None:
         _check_drawable(study, options.plot)
     store = options.store if options.store is None else _checked_store(study, options.store)
-    threads = thread_count(options.threads or study.configuration.execution.threads)
     watch = Watch(make_progress(not options.quiet, study.unit))
     began = time.monotonic()
     ds = study.run(
         store=store,
-        executor=options.executor or ("dask" if options.scheduler else None),
+        executor=_executor(options, study),
         scheduler=options.scheduler,
         shard=options.shard,
-        threads=threads,
+        threads=options.threads,
+        jobs=options.jobs,
+        points_per_tile=options.points_per_tile,
         progress=watch,
         overwrite=options.overwrite,
         break_lock=options.break_lock,
         allow_version_change=options.allow_version_change,
+        insecure=options.insecure,
     )
     watch.wall_seconds = time.monotonic() - began
     if not ds.attrs["complete"]:  # of a shard: others are still at work
@@ -51,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
             "whichever shard ends last labels the result"
         )
         return DONE
-    show_summary(ds, study, watch, threads)
+    show_summary(ds, study, watch, _threads(options, study) if watch.total else 0)
     print_line()
     kept = store or study.configuration.store
     if kept is None:
@@ -64,6 +65,25 @@ def run(options: argparse.Namespace) -> int:
         plot_study(ds, path=options.plot)
         print_line(f"picture: {options.plot}")
     return DONE
+
+
+def _threads(options: argparse.Namespace, study: Study) -> int:
+    """Return how many threads a run has: those of this machine, or of all its jobs."""
+    from fastalliance.executors import SYSTEMS, job_cores, thread_count
+
+    execution = study.configuration.execution
+    threads = options.threads or execution.threads
+    scheduler = options.scheduler or execution.scheduler
+    jobs = options.jobs or execution.jobs
+    if jobs is None or scheduler not in SYSTEMS or _executor(options, study) != "dask":
+        return thread_count(threads)
+    return int(jobs) * job_cores(scheduler, threads)
+
+
+def _executor(options: argparse.Namespace, study: Study) -> str:
+    """Return the executor; a scheduler is dask's."""
+    said = options.executor or ("dask" if options.scheduler else None)
+    return str(said or ("shard" if options.shard else study.configuration.execution.executor))
 
 
 @dataclass

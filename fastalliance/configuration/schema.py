@@ -287,10 +287,15 @@ class Execution(Section):
     )
     threads: Threads = Field(
         default="auto",
-        description="threads, or workers of a dask cluster that is started; auto: one per core",
+        description="threads, workers of a dask cluster that is started, or cores of a job; auto: "
+        "one per core, or what dask's configuration has for a job",
     )
     scheduler: Annotated[str, Field(min_length=1), rule("an address or a file")] | None = Field(
-        default=None, description="of executor dask: a scheduler's address, or its file"
+        default=None,
+        description="of executor dask: a scheduler's address, its file, or a batch system",
+    )
+    jobs: Annotated[int, Field(ge=1), rule("a whole number >= 1", whole_hint)] | None = Field(
+        default=None, description="of a batch system: how many jobs"
     )
 
 

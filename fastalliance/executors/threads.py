@@ -6,10 +6,14 @@ import os
 import threading
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import TypeVar
+from typing import Generic, TypeVar
+
+from fastalliance.errors import StoreError
+from fastalliance.executors.failures import Failures
+from fastalliance.executors.silence import Silence
 
 Result = TypeVar("Result")
-_POLL = 0.2  # seconds; lets the main thread handle signals while tiles run
+_POLL = 0.15  # seconds; lets the main thread handle signals and the ledger while tiles run
 
 
 def thread_count(threads: int | str | None = "auto") -> int:
@@ -30,9 +34,6 @@ def run_on_threads(
 ) -> Generator[Result | None]:
     """Yield the results of ``task(tile)`` as tiles finish, and None now and then while waiting.
 
-    The first exception of a task is raised after the tasks that were running have ended and been
-    yielded; no further one is started then.
-
     Parameters
     ----------
     task : callable
@@ -43,30 +44,65 @@ def run_on_threads(
         Number of tiles that run at once.
     stop : threading.Event
         Set it to start no more tiles.
+
+    Raises
+    ------
+    TileError
+        Tiles failed twice, the second time with nothing beside them; all others are done, unless
+        many failed.
+    StoreError
+        The first one of a task, after the tasks that were running have ended and been yielded.
     """
-    waiting = iter(tiles)
-    running: set[Future[Result]] = set()
-    failure: BaseException | None = None
     pool = ThreadPoolExecutor(threads, thread_name_prefix="tile")
+    runs = _Runs(task, pool, stop)
     try:
+        yield from runs.results(tiles, threads)
+        yield from runs.results(runs.failures.again(), 1)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    if runs.refused is not None:
+        raise runs.refused
+    if not stop.is_set():
+        runs.failures.report()
+
+
+class _Runs(Generic[Result]):
+    """Tiles on a pool, and what became of those that failed."""
+
+    def __init__(
+        self, task: Callable[[int], Result], pool: ThreadPoolExecutor, stop: threading.Event
+    ) -> None:
+        self.task, self.pool, self.stop = task, pool, stop
+        self.failures = Failures()
+        self.refused: BaseException | None = None  # what ends the run
+        self.silence = Silence()
+
+    def results(self, tiles: Iterable[int], most: int) -> Generator[Result | None]:
+        """Run tiles, at most so many at once."""
+        waiting = iter(tiles)
+        running: dict[Future[Result], int] = {}
         while True:
-            while len(running) < threads and failure is None and not stop.is_set():
+            while len(running) < most and not self._ends():
                 tile = next(waiting, None)
                 if tile is None:
                     break
-                running.add(pool.submit(task, tile))
+                running[self.pool.submit(self.task, tile)] = tile
             if not running:
-                break
-            done, running = wait(running, timeout=_POLL, return_when=FIRST_COMPLETED)
+                return
+            done, _ = wait(running, timeout=_POLL, return_when=FIRST_COMPLETED)
             for future in done:
+                tile = running.pop(future)
+                self.silence.end()
                 error = future.exception()
                 if error is None:
                     yield future.result()
+                elif isinstance(error, Exception) and not isinstance(error, StoreError):
+                    self.failures.add(tile, error)
                 else:
-                    failure = failure or error
+                    self.refused = self.refused or error
             if not done:
+                self.silence.say(list(running.values()))
                 yield None
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-    if failure is not None:
-        raise failure
+
+    def _ends(self) -> bool:
+        return self.stop.is_set() or self.refused is not None or self.failures.too_many

@@ -66,6 +66,34 @@ class Design:
         section = "sample.ranges" if self.kind == "sample" else self.kind
         return f"design.{section}.{name}"
 
+    def columns(
+        self, coordinates: Mapping[str, Floats], first: int, count: int
+    ) -> dict[str, Floats]:
+        """Return the values of the varied parameters at consecutive points."""
+        if self.kind != "grid":
+            return {name: values[first : first + count] for name, values in coordinates.items()}
+        indices = np.unravel_index(np.arange(first, first + count), self.shape) if self.axes else ()
+        pairs = zip(coordinates.items(), indices, strict=True)
+        return {name: values[index] for (name, values), index in pairs}
+
+    def total(self, name: str, values: Floats, first: int, count: int) -> int:
+        """Return the sum of a varied parameter's values, whole numbers, over consecutive points.
+
+        By cycles of a grid's axis: a study of millions of points asks for every tile.
+        """
+        if self.kind != "grid":
+            return int(values[first : first + count].sum())
+        stride = math.prod(self.shape[list(self.axes).index(name) + 1 :])
+        sums: list[int] = [0, *np.cumsum(values).astype(np.int64).tolist()]
+
+        def up_to(point: int) -> int:
+            cycles, rest = divmod(point, stride * len(values))
+            i, part = divmod(rest, stride)
+            begun = (sums[i + 1] - sums[i]) * part if part else 0
+            return cycles * sums[-1] * stride + sums[i] * stride + begun
+
+        return up_to(first + count) - up_to(first)
+
     def coordinate(self, model: Model, name: str) -> Floats:
         """Return the checked numeric values of a varied parameter.
 

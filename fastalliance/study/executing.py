@@ -6,6 +6,7 @@ import contextlib
 import threading
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from fastalliance.engine import kernel_hash, prepare_driver
@@ -13,6 +14,7 @@ from fastalliance.errors import ClusterError
 from fastalliance.executors import connected, run_on_dask, run_on_threads
 from fastalliance.store import RunStore, TileData, TileStore, TileWriter
 from fastalliance.study.tile_data import TileComputer
+from fastalliance.study.travelling import packed, unpacked
 
 Done = tuple[int, str, int]  # a tile's number, the digest of its data, and its steps
 
@@ -49,6 +51,15 @@ class ClusterTask:
 
     def __call__(self, number: int) -> tuple[int, str | TileData, int]:
         """Run tile `number`."""
+        computer = self._checked
+        tile = computer.tiling.tile(number)
+        data = computer.compute(tile)
+        result = data if self.writer is None else self.writer.write(number, data)
+        return number, result, computer.steps(tile)
+
+    @cached_property
+    def _checked(self) -> TileComputer:
+        """The computer, in a process that has the same kernels; asked once, as it takes 2 ms."""
         model = self.computer.study.model
         found = kernel_hash(model)
         if found != self.kernels:
@@ -56,10 +67,15 @@ class ClusterTask:
                 f"a worker has other kernels of {model.name} ({found}, here {self.kernels}): "
                 "install the same versions of fastalliance and of the model there"
             )
-        tile = self.computer.tiling.tile(number)
-        data = self.computer.compute(tile)
-        result = data if self.writer is None else self.writer.write(number, data)
-        return number, result, self.computer.steps(tile)
+        return self.computer
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        content = (self.computer, self.writer, self.kernels)
+        return _arrived, (packed(self.computer.study.model, content),)
+
+
+def _arrived(data: bytes) -> ClusterTask:
+    return ClusterTask(*unpacked(data))
 
 
 @contextlib.contextmanager
@@ -91,13 +107,15 @@ def on_dask(
     stop: threading.Event,
     *,
     scheduler: str | None,
-    workers: int,
+    workers: int | str,
+    jobs: int | None,
+    insecure: bool,
 ) -> Iterator[Generator[Done | None]]:
     """Yield the results of tiles run by the workers of a dask cluster."""
     writer = store.writer if isinstance(store, RunStore) else None
     task = ClusterTask(computer, writer, kernel_hash(computer.study.model))
     with (
-        connected(scheduler, workers) as client,
+        connected(scheduler, workers, insecure=insecure, jobs=jobs) as client,
         contextlib.closing(run_on_dask(task, missing, client=client, stop=stop)) as results,
     ):
         yield (_kept(result, store) for result in results)

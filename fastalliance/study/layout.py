@@ -1,20 +1,17 @@
-"""A study's store layout and size."""
+"""A study's store layout."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import fastalliance
-from fastalliance.engine import block_bytes, kernel_hash
-from fastalliance.executors import thread_count
+from fastalliance.engine import kernel_hash
 from fastalliance.store import SCHEMA_VERSION, ArraySpec, Coordinate, Layout
 from fastalliance.store.provenance import environment
 from fastalliance.study import labels
-from fastalliance.study.plan import RATE, Plan
 from fastalliance.study.summaries import describe
 
 if TYPE_CHECKING:
@@ -169,49 +166,3 @@ def attributes(study: Study, tiling: Tiling | None = None) -> dict[str, Any]:
         attrs["outputs"] = labels.declarations(model)
         attrs["tiling"] = {"dims": list(study.design.dims), **tiling.to_plain()}
     return attrs
-
-
-def _population_bytes(study: Study) -> int:
-    """Return the memory of a thread's members."""
-    if study.model.population is None:
-        return 0
-    members = study.most_members
-    return block_bytes(study.model, members, has_network="network" in study.given.names)
-
-
-def plan(study: Study, threads: int | None = None, tiling: Tiling | None = None) -> Plan:
-    """Return the size of a study."""
-    tiling = tiling or study.tiling()
-    variables = study.statistics(tiling).variables()
-    kept = direct_specs(study, tiling, study.design.dims)
-    n_points = study.design.n_points
-    per_point = sum(variable.extra_size for variable in variables)
-    n_threads = thread_count(threads or study.configuration.execution.threads)
-    n_outputs = len(study.model.output_variables)
-    outputs_bytes = tiling.points_per_tile * tiling.replicates_per_tile * n_outputs * 8
-    packed_bytes = 8 * sum(math.prod(shape) for shape in packed_shapes(study, tiling).values())
-    kept_bytes = 8 * sum(math.prod(spec.chunks) for spec in kept)
-    tile_bytes = 2 * outputs_bytes + packed_bytes + kept_bytes  # twice: while it is reduced
-    raw_bytes = packed_bytes * tiling.n_blocks  # of one box, while it is labelled
-    model = study.model
-    return Plan(
-        model=model.name,
-        points=n_points,
-        replicates=study.replicates,
-        instances=n_points * study.replicates,
-        steps=study.n_steps,
-        instance_steps=n_points * study.replicates * study.n_steps,
-        members=study.most_members,
-        work=study.replicates * study.work(0, n_points),
-        tiles=tiling.n_tiles,
-        statistics_bytes=8 * n_points * per_point,
-        kept_bytes=8 * sum(math.prod(spec.shape) for spec in kept),
-        packed_bytes=packed_bytes * tiling.n_tiles,
-        memory_bytes=(n_threads + 1) * tile_bytes
-        + n_threads * _population_bytes(study)
-        + (study.given.n_bytes(study.sizes) if study.model.population is not None else 0)
-        + 3 * raw_bytes
-        + 16 * math.prod(labels.slab_shape(tiling)) * per_point,
-        threads=n_threads,
-        rate=RATE if model.population is None else model.population.rate,
-    )

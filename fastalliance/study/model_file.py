@@ -42,6 +42,20 @@ def load(spec: str) -> Model:
     return _model(module, name, printable(file))
 
 
+def spec_of(model: Model) -> str | None:
+    """Return ``FILE:NAME`` of a model that was loaded from its file; None of others."""
+    module = sys.modules.get(getattr(model.init, "__module__", None) or "")
+    if module is None or not is_model_file(module):
+        return None
+    name = next((key for key, value in vars(module).items() if value is model), None)
+    return None if name is None else f"{module.__file__}:{name}"
+
+
+def is_model_file(module: types.ModuleType) -> bool:
+    """Say whether a module is the file of a model that was given by name."""
+    return module.__name__.startswith(_PREFIX)
+
+
 def _run(path: Path) -> types.ModuleType:
     shown = printable(str(path))
     try:

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 from fastalliance.errors import ConfigError
+from fastalliance.executors import SYSTEMS
 from fastalliance.store.shards import Shard
+from fastalliance.study import checks
 from fastalliance.study.progress import ProgressLike
+
+if TYPE_CHECKING:
+    from fastalliance.configuration import Configuration
 
 EXECUTORS = ("threads", "dask", "shard")
 
@@ -20,12 +27,54 @@ class RunOptions:
     scheduler: str | None = None
     shard: Shard | None = None
     threads: int | str = "auto"
+    jobs: int | None = None
     progress: bool | ProgressLike = False
     resume: bool = True
     overwrite: bool = False
     break_lock: bool = False
     allow_version_change: bool = False
+    insecure: bool = False
     points_per_tile: int | None = None
+
+    @classmethod
+    def of(
+        cls,
+        configuration: Configuration,
+        *,
+        store: str | Path | None,
+        executor: str | None,
+        scheduler: str | None,
+        shard: str | None,
+        threads: int | str | None,
+        jobs: int | None,
+        points_per_tile: int | None,
+        **others: Any,
+    ) -> Self:
+        """Return what was asked for, and from the configuration what was not."""
+        execution = configuration.execution
+        if threads is not None and threads != "auto":
+            threads = checks.whole_number(threads, "threads", 1)
+        if jobs is not None:
+            jobs = checks.whole_number(jobs, "jobs", 1)
+        if points_per_tile is not None:
+            points_per_tile = checks.whole_number(points_per_tile, "points_per_tile", 1)
+        part = None if shard is None else Shard.parse(shard)
+        executor = executor or ("shard" if part else execution.executor)
+        if scheduler is None and executor == "dask":
+            scheduler = execution.scheduler
+        meant = scheduler in SYSTEMS or scheduler == execution.scheduler
+        if jobs is None and executor == "dask" and meant:
+            jobs = execution.jobs
+        return cls(
+            store=configuration.store if store is None else checks.path_text(store, "store"),
+            executor=executor,
+            scheduler=scheduler,
+            shard=part,
+            threads=threads or execution.threads,
+            jobs=jobs,
+            points_per_tile=points_per_tile,
+            **others,
+        )
 
     def check(self) -> None:
         """Raise ConfigError for options that do not go together."""
@@ -37,6 +86,16 @@ class RunOptions:
             raise ConfigError(
                 f"scheduler belongs to executor dask, got executor {self.executor}; give both, or "
                 "leave scheduler out"
+            )
+        if (self.jobs is None) == (self.scheduler in SYSTEMS):
+            got = f"scheduler {self.scheduler} and jobs {self.jobs}"
+            raise ConfigError(
+                f"a batch system needs jobs (--jobs N) and the other way round, got {got}; batch "
+                f"systems are scheduler {', '.join(SYSTEMS)}"
+            )
+        if self.insecure and self.executor != "dask":
+            raise ConfigError(
+                f"insecure belongs to executor dask, got executor {self.executor}; leave it out"
             )
         if (self.shard is None) != (self.executor != "shard"):
             raise ConfigError(

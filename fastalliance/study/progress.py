@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from types import TracebackType
@@ -69,7 +70,7 @@ class Lines(NoProgress):
     def start(self, total: int, done: int) -> None:
         """Say where the run begins."""
         self._total, self._before, self._done = total, done, done
-        print(f"{done / total:4.0%}  compiling or loading the kernel", file=sys.stderr, flush=True)
+        _print(f"{done / total:4.0%}  compiling or loading the kernel")
 
     def begin(self) -> None:
         """Begin the clock."""
@@ -93,6 +94,11 @@ class Lines(NoProgress):
         text = f"{self._done / self._total:4.0%}  {rate / 1e6:,.0f} M {self._unit}/s"
         if self._done < self._total:
             text += f"  {time_text(left)} left"
+        _print(text)
+
+
+def _print(text: str) -> None:
+    with contextlib.suppress(OSError):  # a log on a full disk, or closed, ends no run
         print(text, file=sys.stderr, flush=True)
 
 
@@ -152,6 +158,6 @@ def make_progress(progress: bool | ProgressLike, unit: str = "instance-steps") -
         if not (hasattr(progress, "advance") and hasattr(progress, "__enter__")):
             raise ConfigError(f"progress must be True, False or a reporter, got {progress!r}")
         return progress
-    if not progress:
+    if not progress or sys.stderr is None:  # closed, as of a daemon
         return NoProgress()
     return Bar(unit) if sys.stderr.isatty() else Lines(unit)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from fastalliance.configuration import to_yaml, validate_fields
+from fastalliance.errors import ConfigError
 from fastalliance.study.structure import identity
 
 if TYPE_CHECKING:
@@ -50,6 +53,21 @@ def configuration_hash(study: Study) -> str:
         sha.update(name.encode())
         sha.update(np.ascontiguousarray(values, dtype="<f8").tobytes())
     return sha.hexdigest()
+
+
+def written(study: Study, path: str | Path | None) -> str:
+    """Return the study as a configuration, and write it where a path is given."""
+    plain = study.configuration.to_plain()
+    plain["structure"] = {**plain["structure"], **study.given.plain(study.fixed)}
+    if study.coordinates:
+        plain["design"] = study.design.source
+    text: str = to_yaml(validate_fields(plain))
+    if path is not None:
+        try:
+            Path(path).write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
+    return text
 
 
 def _listed(values: Floats) -> list[float] | dict[str, Any]:

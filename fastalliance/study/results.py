@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
-from typing import Protocol, TypeVar
+import math
+from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from fastalliance.study import labels
 from fastalliance.study.statistics import Statistics
-from fastalliance.study.tiles import Tile, Tiling
+from fastalliance.study.tiles import Tiling
 
 Floats = npt.NDArray[np.float64]
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+# Points that are labelled in one go, which changes no value. 10^4 tiles of 10 points and 99
+# variables took 0.6 s of CPU so, and 5.5 s tile by tile.
+_POINTS = 2**12
 
 
 class PackedReader(Protocol):
@@ -23,9 +24,6 @@ class PackedReader(Protocol):
 
     def read_packed(self, name: str, first: int, last: int) -> Floats:
         """Return a packed array of the tiles first, ..., last - 1."""
-
-    def each(self, action: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-        """Return the results of actions that read packed arrays."""
 
 
 def final_slabs(
@@ -37,41 +35,56 @@ def final_slabs(
     """
     for region, boxes in labels.slabs(tiling):
         shape = tuple(part.stop - part.start for part in region)
+        n_points = math.prod(shape)
         values = {
-            v.name: np.full((*shape, v.extra_size) if v.extra_dim else shape, np.nan)
+            v.name: np.full((n_points, v.extra_size) if v.extra_dim else n_points, np.nan)
             for v in statistics.variables()
         }
-
-        firsts = [box * tiling.n_blocks for box in boxes]
-        if done is not None:
-            firsts = [n for n in firsts if done.issuperset(range(n, n + tiling.n_blocks))]
-        tiles = [tiling.tile(first) for first in firsts]
-        results = store.each(partial(_box_results, tiling, statistics, store), tiles)
-        for tile, found in zip(tiles, results, strict=True):
-            where = tuple(
-                slice(part.start - base.start, part.stop - base.start)
-                for part, base in zip(tile.region, region, strict=True)
-            )
-            for name, result in found.items():
-                target = values[name]
-                target[where] = result.reshape(target[where].shape)
+        low = 0
+        for group in _groups(tiling, statistics, boxes):
+            # Boxes are contiguous in C order, in the design and so in a slab.
+            sizes = [tiling.tile(box * tiling.n_blocks).n_points for box in group]
+            high = low + sum(sizes)
+            results = _results(tiling, statistics, store, group, sizes)
+            known = np.repeat([_is_done(tiling, box, done) for box in group], sizes)
+            for name, result in results.items():
+                values[name][low:high][known] = result[known]
+            low = high
         yield {
             name: (
-                (*region, slice(0, array.shape[-1])) if array.ndim > len(region) else region,
-                array,
+                (*region, slice(0, array.shape[-1])) if array.ndim > 1 else region,
+                array.reshape((*shape, *array.shape[1:])),
             )
             for name, array in values.items()
         }
 
 
-def _box_results(
-    tiling: Tiling, statistics: Statistics, store: PackedReader, tile: Tile
+def _groups(tiling: Tiling, statistics: Statistics, boxes: range) -> Iterator[range]:
+    """Yield boxes in groups; one by one where the raw values of all their replicates are needed."""
+    raw = statistics.quantile_outputs and tiling.n_blocks > 1
+    size = 1 if raw else max(_POINTS // tiling.points_per_tile, 1)
+    return (boxes[low : low + size] for low in range(0, len(boxes), size))
+
+
+def _is_done(tiling: Tiling, box: int, done: set[int] | None) -> bool:
+    first = box * tiling.n_blocks
+    return done is None or done.issuperset(range(first, first + tiling.n_blocks))
+
+
+def _results(
+    tiling: Tiling, statistics: Statistics, store: PackedReader, boxes: range, sizes: list[int]
 ) -> dict[str, Floats]:
-    """Return the statistics of a box, of whose blocks `tile` is the first."""
-    tiles = range(tile.number, tile.number + tiling.n_blocks)
-    blocks = store.read_packed(labels.STATISTICS, tiles.start, tiles.stop)[:, : tile.n_points]
+    """Return the values of all variables at the points of some boxes, in their order."""
+    n_blocks = tiling.n_blocks
+    tiles = (boxes.start * n_blocks, boxes.stop * n_blocks)
+    packed = store.read_packed(labels.STATISTICS, *tiles)
+    packed = packed.reshape(len(boxes), n_blocks, *packed.shape[1:])
+    blocks = [
+        np.concatenate([box[i, :size] for box, size in zip(packed, sizes, strict=True)])
+        for i in range(n_blocks)
+    ]
     raw = None
-    if statistics.quantile_outputs and len(tiles) > 1:
-        packed = store.read_packed(labels.RAW, tiles.start, tiles.stop)[:, :, : tile.n_points]
-        raw = np.concatenate(list(packed), axis=-1)
-    return statistics.finish(statistics.merge(list(blocks)), raw)
+    if statistics.quantile_outputs and n_blocks > 1:
+        kept = store.read_packed(labels.RAW, *tiles)[:, :, : sizes[0]]
+        raw = np.concatenate(list(kept), axis=-1)
+    return statistics.finish(statistics.merge(blocks), raw)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastalliance.engine import require_resolved
-from fastalliance.errors import ClusterError, StoreError
+from fastalliance.errors import StoreError, TileError
 from fastalliance.executors import thread_count
 from fastalliance.store import MemoryStore, RunStore, TileStore, read, require_space
 from fastalliance.store.documents import load_attributes
@@ -28,9 +30,12 @@ from fastalliance.study.axes import require_memory
 from fastalliance.study.checks import warn_invalid
 from fastalliance.study.executing import Done, on_dask, on_threads
 from fastalliance.study.interrupts import Interrupts
-from fastalliance.study.layout import attributes, layout, plan
+from fastalliance.study.layout import attributes, layout
 from fastalliance.study.options import RunOptions
+from fastalliance.study.plan import size_text
+from fastalliance.study.planning import plan
 from fastalliance.study.progress import ProgressLike, make_progress
+from fastalliance.study.replaying import command_of, describe
 from fastalliance.study.restored import take_over_centralities
 from fastalliance.study.results import final_slabs
 from fastalliance.study.tile_data import TileComputer
@@ -151,26 +156,43 @@ def _run_tiles(
 ) -> None:
     missing = store.missing().tolist()
     to_come = size.packed_bytes + size.kept_bytes
-    store.require_space(size.statistics_bytes + to_come * len(missing) // tiling.n_tiles)
+    needed = size.statistics_bytes + to_come * len(missing) // tiling.n_tiles
+    store.require_space(needed)
     statistics = study.statistics(tiling)
     computer = TileComputer(study, tiling, statistics)
     left = sum(computer.steps(tiling.tile(number)) for number in missing)
-    with Interrupts() as interrupts, make_progress(options.progress, study.unit) as progress:
+    with (
+        _naming_space(needed),
+        Interrupts() as interrupts,
+        make_progress(options.progress, study.unit) as progress,
+    ):
         # a shard knows of its own work alone
         total = size.work if options.shard is None else left
         progress.start(total, total - left)
         stop = interrupts.stop
         try:
-            with _executor(computer, store, missing, stop, size.threads, options) as results:
+            with _executor(computer, store, missing, stop, size.cores, options) as results:
                 progress.begin()
                 _collect(results, store, progress)
-        except ClusterError as error:
+        except TileError as error:
             raise _explained(error, computer, options) from error
         if stop.is_set():
             raise KeyboardInterrupt(_kept(store, tiling, options))
         if options.shard is None or not store.missing(everyone=True).size:
             store.finalise(final_slabs(tiling, statistics, store))
         progress.finish()
+
+
+@contextlib.contextmanager
+def _naming_space(n_bytes: int) -> Iterator[None]:
+    """Say, where the disk is full, how much all takes that was missing."""
+    try:
+        yield
+    except StoreError as error:
+        if os.strerror(errno.ENOSPC) not in str(error):
+            raise
+        text = f"{error} (what was missing at the start takes {size_text(n_bytes)})"
+        raise StoreError(text) from error
 
 
 def _executor(
@@ -183,24 +205,28 @@ def _executor(
 ) -> contextlib.AbstractContextManager[Generator[Done | None]]:
     """Return what runs the missing tiles."""
     if options.executor == "dask" and missing:
-        return on_dask(computer, store, missing, stop, scheduler=options.scheduler, workers=threads)
+        return on_dask(
+            computer,
+            store,
+            missing,
+            stop,
+            scheduler=options.scheduler,
+            workers=options.threads if options.jobs else threads,
+            jobs=options.jobs,
+            insecure=options.insecure,
+        )
     return on_threads(computer, store, missing, stop, threads)
 
 
-def _explained(error: ClusterError, computer: TileComputer, options: RunOptions) -> ClusterError:
-    """Return an error with what a failed tile was, and how to run it alone."""
-    if not error.tiles:
-        return error
-    study = computer.study
-    tile = computer.tiling.tile(next(iter(error.tiles)))
-    last_point = tile.first_point + tile.n_points - 1
-    last = tile.first_replicate + tile.n_replicates - 1
-    kept = f"; all others are kept in {options.store}" if options.store else ""
-    return ClusterError(
-        f"{error}{kept}. It has points {tile.first_point} to {last_point}, replicates "
-        f"{tile.first_replicate} to {last}, seed {study.seed}; to see it fail: study.replay("
-        f"point={tile.first_point}, replicate={tile.first_replicate})",
-        tiles=error.tiles,
+def _explained(error: TileError, computer: TileComputer, options: RunOptions) -> TileError:
+    """Return an error with what the first failed tile was, and how to run it alone."""
+    tile = computer.tiling.tile(min(error.tiles))
+    kept = f"; the others are kept in {options.store}" if options.store else ""
+    again = command_of(computer.study.model, tile, options.store)
+    return TileError(
+        f"{error}{kept}. It has {describe(tile)}, seed {computer.study.seed}; to see it fail: "
+        f"{again}",
+        error.tiles,
     )
 
 

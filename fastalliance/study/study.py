@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from fastalliance.configuration import load_configuration, to_yaml, validate_fields
+from fastalliance.configuration import load_configuration, validate_fields
 from fastalliance.errors import ConfigError, DesignError
 from fastalliance.library.model import Model
 from fastalliance.outputs import Output
@@ -20,7 +20,7 @@ from fastalliance.study.definition import NO_OBJECTS, define, population_sizes
 from fastalliance.study.design import Design
 from fastalliance.study.plain_structure import objects_in, plain_part
 from fastalliance.study.plan import Plan
-from fastalliance.study.resolved import configuration_hash, resolved
+from fastalliance.study.resolved import configuration_hash, resolved, written
 from fastalliance.study.statistics import Statistics
 from fastalliance.study.tiles import Tiling, tiling_of
 
@@ -199,8 +199,8 @@ class Study:
         population = self.model.population
         if population is None or population.size not in self.coordinates:
             return count * self.n_steps * self.most_members
-        column = [parameter.name for parameter in self.model.inputs].index(population.size)
-        return self.n_steps * int(self.points(first, count)[:, column].sum())
+        sizes = self.coordinates[population.size]
+        return self.n_steps * self.design.total(population.size, sizes, first, count)
 
     @property
     def keeps_all_replicates(self) -> bool:
@@ -235,18 +235,10 @@ class Study:
 
     def points(self, first: int, count: int) -> Floats:
         """Return parameters of design points first, ..., as (point, parameter)."""
-        columns = {p.name: i for i, p in enumerate(self.model.inputs)}
-        matrix = np.empty((count, len(columns)))
-        for name, value in self.fixed.items():
-            matrix[:, columns[name]] = value
-        numbers = np.arange(first, first + count)
-        if self.design.kind == "grid" and self.design.shape:
-            indices = np.unravel_index(numbers, self.design.shape)
-            for name, index in zip(self.coordinates, indices, strict=True):
-                matrix[:, columns[name]] = self.coordinates[name][index]
-        else:
-            for name, values in self.coordinates.items():
-                matrix[:, columns[name]] = values[numbers]
+        columns = self.design.columns(self.coordinates, first, count)
+        matrix = np.empty((count, len(self.model.inputs)))
+        for i, entry in enumerate(self.model.inputs):
+            matrix[:, i] = columns.get(entry.name, self.fixed.get(entry.name))
         return matrix
 
     @cached_property
@@ -261,23 +253,29 @@ class Study:
 
     def to_yaml(self, path: str | Path | None = None) -> str:
         """Return the study as a configuration, and write it where a path is given."""
-        plain = self.configuration.to_plain()
-        plain["structure"] = {**plain["structure"], **self.given.plain(self.fixed)}
-        if self.coordinates:
-            plain["design"] = self.design.source
-        text: str = to_yaml(validate_fields(plain))
-        if path is not None:
-            try:
-                Path(path).write_text(text, encoding="utf-8")
-            except OSError as error:
-                raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
-        return text
+        return written(self, path)
 
-    def plan(self, *, threads: int | None = None) -> Plan:
-        """Return the study's size: points, instances, steps, tiles, bytes, estimated time."""
-        from fastalliance.study.layout import plan
+    def plan(
+        self,
+        *,
+        cores: int | None = None,
+        calibrate: bool = False,
+        points_per_tile: int | None = None,
+    ) -> Plan:
+        """Return the study's size, and what it takes: time, memory, files, bytes.
 
-        return plan(self, None if threads is None else checks.whole_number(threads, "threads", 1))
+        Parameters
+        ----------
+        cores : int, optional
+            Cores that all compute, on one machine or many; those of this process by default.
+        calibrate : bool
+            Measure a core's rate here, in two seconds and what compiling takes, not assume it.
+        points_per_tile : int, optional
+            Size of tiles, as in :meth:`run`.
+        """
+        from fastalliance.study.planning import planned
+
+        return planned(self, cores, calibrate=calibrate, points_per_tile=points_per_tile)
 
     def run(
         self,
@@ -287,11 +285,13 @@ class Study:
         scheduler: str | None = None,
         shard: str | None = None,
         threads: int | Literal["auto"] | None = None,
+        jobs: int | None = None,
         progress: bool | ProgressLike = False,
         resume: bool = True,
         overwrite: bool = False,
         break_lock: bool = False,
         allow_version_change: bool = False,
+        insecure: bool = False,
         points_per_tile: int | None = None,
     ) -> xr.Dataset:
         """Run the study and return its statistics as a dataset.
@@ -303,13 +303,15 @@ class Study:
         executor : {"threads", "dask", "shard"}, optional
             How tiles are run: on threads of this process (a shard too), or by dask workers.
         scheduler : str, optional
-            Of executor dask: the scheduler's address, or the path of its file. Without it a
-            cluster is started on this machine, which nothing outside can reach.
+            Of executor dask: the scheduler's address, the path of its file, or a batch system
+            ("slurm", ...). Without it a cluster is started on this machine, for it alone.
         shard : str, optional
             ``"I/N"``: run only part I of N, from 0, on a store that others share; the last part
             labels the result, which is unfinished until then.
         threads : int or "auto", optional
             Threads, or workers of a cluster that is started; all cores of this process by default.
+        jobs : int, optional
+            How many jobs of a batch system, with `threads` cores each.
         progress : bool or Progress
             Whether to show progress on standard error.
         resume : bool
@@ -318,6 +320,8 @@ class Study:
             Replace another study's store.
         break_lock, allow_version_change : bool
             Take over a lease; continue although the kernels changed.
+        insecure : bool
+            Of executor dask: a scheduler without TLS is accepted in a network that you trust.
         points_per_tile : int, optional
             Size of tiles; cannot change results.
 
@@ -331,35 +335,30 @@ class Study:
         StoreError
             The store is refused.
         ClusterError
-            The cluster cannot be reached, was lost, or some tiles failed there on every retry.
+            The cluster cannot be reached, or was lost.
+        TileError
+            Some tiles failed on every try; the others are kept where there is a store.
         KeyboardInterrupt
             After Ctrl-C, when the running tiles have been kept.
         """
-        from fastalliance.store.shards import Shard
         from fastalliance.study.options import RunOptions
         from fastalliance.study.runner import run
 
-        if threads is not None and threads != "auto":
-            threads = checks.whole_number(threads, "threads", 1)
-        if points_per_tile is not None:
-            points_per_tile = checks.whole_number(points_per_tile, "points_per_tile", 1)
-        given = None if store is None else checks.path_text(store, "store")
-        part = None if shard is None else Shard.parse(shard)
-        executor = executor or ("shard" if part else self.configuration.execution.executor)
-        if scheduler is None and executor == "dask":
-            scheduler = self.configuration.execution.scheduler
-        options = RunOptions(
-            store=self.configuration.store if given is None else given,
+        options = RunOptions.of(
+            self.configuration,
+            store=store,
             executor=executor,
             scheduler=scheduler,
-            shard=part,
-            threads=threads or self.configuration.execution.threads,
+            shard=shard,
+            threads=threads,
+            jobs=jobs,
+            points_per_tile=points_per_tile,
             progress=progress,
             resume=resume,
             overwrite=overwrite,
             break_lock=break_lock,
             allow_version_change=allow_version_change,
-            points_per_tile=points_per_tile,
+            insecure=insecure,
         )
         return run(self, options)
 

@@ -18,8 +18,10 @@ from fastalliance.store.verification_repair import Repair, repairing
 from fastalliance.study.axes import require_memory
 from fastalliance.study.checks import path_text, whole_number
 from fastalliance.study.interrupts import Interrupts
-from fastalliance.study.layout import layout, plan
+from fastalliance.study.layout import layout
+from fastalliance.study.planning import plan
 from fastalliance.study.progress import ProgressLike, make_progress
+from fastalliance.study.rebuilding import model_of, rebuild, warn_of_other_kernels
 from fastalliance.study.tile_data import TileComputer
 from fastalliance.study.tiles import Tiling
 from fastalliance.study.verifying_choice import HANDFUL, needed, sampled
@@ -30,11 +32,8 @@ from fastalliance.study.verifying_report import Verification
 from fastalliance.study.verifying_scan import scan
 from fastalliance.study.verifying_study import (
     has_its_hash,
-    model_of,
-    rebuild,
     rebuild_without_arrays,
     require_layout,
-    warn_of_other_kernels,
 )
 from fastalliance.study.verifying_tiles import TileChecker
 

@@ -131,12 +131,12 @@ DESIGNS = {
 
 @pytest.mark.parametrize("kind", DESIGNS)
 def test_replay__gives_the_bits_of_the_study(kind: str) -> None:
-    from fastalliance.cli.rebuilding import rebuild
+    from fastalliance.study.rebuilding import stored_study
 
     Path("study.yaml").write_text(STUDY + DESIGNS[kind])
     assert command("run", "study.yaml", "--quiet").code == 0
     kept = fa.open("kept.zarr")
-    study = rebuild("kept.zarr", None)
+    study = stored_study("kept.zarr", None)
     last = study.design.n_points - 1
     replayed = study.replay(point=last, replicate=5)
     for output in study.model.output_variables:
@@ -145,7 +145,7 @@ def test_replay__gives_the_bits_of_the_study(kind: str) -> None:
 
 
 def test_replay__of_a_model_with_sizes() -> None:
-    from fastalliance.cli.rebuilding import rebuild
+    from fastalliance.study.rebuilding import stored_study
 
     fa.Study(
         SIZED,
@@ -154,7 +154,7 @@ def test_replay__of_a_model_with_sizes() -> None:
         replicates=6,
         keep={"replicates": True},
     ).run(store="kept.zarr")
-    replayed = rebuild("kept.zarr", SIZED).replay(point={"probability": 0.6}, replicate=3)
+    replayed = stored_study("kept.zarr", SIZED).replay(point={"probability": 0.6}, replicate=3)
     kept = fa.open("kept.zarr")["events"].sel(probability=0.6, replicate=3)
     assert float(replayed["events"][0]) == float(kept)
 

@@ -12,8 +12,8 @@ import pytest
 import xarray as xr
 
 import fastalliance as fa
-from fastalliance.cli.rebuilding import rebuild
 from fastalliance.study.progress import NoProgress
+from fastalliance.study.rebuilding import stored_study
 from tests.cli.command import command, done, refused
 from tests.unit.given_cases import (
     CENTRALITIES,
@@ -52,7 +52,7 @@ def write(structure: str, more: str = "", folder: str = "study") -> str:
 
 
 def outcome_of(store: str, point: int, replicate: int) -> xr.Dataset:
-    return rebuild(store, None).replay(point=point, replicate=replicate)
+    return stored_study(store, None).replay(point=point, replicate=replicate)
 
 
 class Stopper(NoProgress):

@@ -16,20 +16,22 @@ ROOT = Path(__file__).parents[2]
 WORKER = ("--nthreads", "1", "--no-dashboard", "--host", "127.0.0.1")
 
 
-def start(*arguments: str) -> subprocess.Popen[bytes]:
+def start(*arguments: str, log: Path | None = None, **environment: str) -> subprocess.Popen[bytes]:
     """Start ``dask ...`` in a process group of its own, which can import the tests."""
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
         "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1",  # each costs a worker's start
+        **environment,
     }
-    return subprocess.Popen(
-        [sys.executable, "-m", "dask", *arguments],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    with (log or Path(os.devnull)).open("ab") as out:
+        return subprocess.Popen(
+            [sys.executable, "-m", "dask", *arguments],
+            env=environment,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+        )
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
@@ -46,18 +48,19 @@ def free_port() -> int:
 
 
 class Cluster:
-    """A scheduler and its workers."""
+    """A scheduler and its workers, with TLS where the environment has certificates for dask."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: Path | None = None, **environment: str) -> None:
         port = free_port()
-        self.address = f"tcp://127.0.0.1:{port}"
-        self.scheduler = start(
-            "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"
-        )
+        protocol = "tls" if environment else "tcp"
+        self.address = f"{protocol}://127.0.0.1:{port}"
+        self.options = {"log": log, **environment}
+        listen = ("--host", "127.0.0.1", "--port", str(port), "--protocol", protocol)
+        self.scheduler = start("scheduler", *listen, "--no-dashboard", log=log, **environment)
         self.workers: list[subprocess.Popen[bytes]] = []
 
     def add_worker(self, *options: str) -> subprocess.Popen[bytes]:
-        worker = start("worker", self.address, *WORKER, *options)
+        worker = start("worker", self.address, *WORKER, *options, **self.options)
         self.workers.append(worker)
         return worker
 
@@ -76,9 +79,11 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def cluster(workers: int, *options: str) -> Iterator[Cluster]:
+def cluster(
+    workers: int, *options: str, log: Path | None = None, **environment: str
+) -> Iterator[Cluster]:
     """Yield a running cluster; everything is killed in the end."""
-    made = Cluster()
+    made = Cluster(log, **environment)
     try:
         for _ in range(workers):
             made.add_worker(*options)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import numpy as np
 import pytest
 
 import fastalliance as fa
+from fastalliance.cli import main
 from fastalliance.store import status
 from fastalliance.study import runner, tile_data, tiles
 from fastalliance.study.progress import NoProgress
@@ -81,7 +84,12 @@ def test_full_disk__stops_the_study_cleanly_and_it_resumes(
         store = small / "run.zarr"
         with monkeypatch.context() as filled:
             after_tiles(filled, 3, lambda: fill(small, 0))
-            refused(store, "No space left on device", "the disk is full: free some space")
+            refused(
+                store,
+                "No space left on device",
+                "the disk is full: free some space",
+                "(what was missing at the start takes ",
+            )
         after = status(store)
         assert 3 <= after.n_done + 1 < after.n_tiles  # what was noted before the disk was full
         assert after.owner is None
@@ -121,6 +129,34 @@ def test_full_disk__found_at_the_end_keeps_all_tiles(
         assert run(store) == (0, "")
         assert computed == []
         assert toy.values_hash(store) == values
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_full_disk__of_the_log_ends_no_run(tmp_path: Path) -> None:
+    arguments = ["run", "study.yaml", "--store", "run.zarr"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "fastalliance", *arguments], stdout=subprocess.PIPE, stderr=full
+        )
+    assert done.returncode == 0
+    assert b"store: run.zarr" in done.stdout
+    assert status("run.zarr").complete
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_full_disk__of_the_output_is_said_and_leaves_the_store(tmp_path: Path) -> None:
+    errors = io.StringIO()
+    with (
+        open("/dev/full", "w") as full,
+        contextlib.redirect_stdout(full),
+        contextlib.redirect_stderr(errors),
+    ):
+        assert main(["run", "study.yaml", "--quiet", "--store", "run.zarr"]) == 1
+    assert errors.getvalue() == (
+        "fastalliance: error: standard output cannot be written: No space left on device; what is "
+        "in a store is kept\n"
+    )
+    assert status("run.zarr").complete
 
 
 def test_read_only_directory__is_refused_before_computing(
@@ -186,7 +222,10 @@ def test_opening__a_result_never_imports_the_model(tmp_path: Path) -> None:
     program = """
         import sys, fastalliance as fa
         from fastalliance.cli import main
+        unpickled = []
+        sys.addaudithook(lambda event, _: event == "pickle.find_class" and unpickled.append(event))
         assert fa.open("own.zarr").load().attrs["model"] == "ornstein_uhlenbeck"
+        assert not unpickled
         for arguments in (["status"], ["plot"], ["export", "--to", "own.csv"], ["replay"]):
             print(main([*arguments, "own.zarr"]))
         print("own" in sys.modules)

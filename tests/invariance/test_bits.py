@@ -4,7 +4,6 @@ Decoded values are compared by SHA-256.
 """
 
 import dataclasses
-import hashlib
 import os
 import shutil
 import subprocess
@@ -18,31 +17,8 @@ import xarray as xr
 import fastalliance as fa
 from fastalliance.engine import run_points
 from fastalliance.study import tiles
-
-
-def digest(ds: xr.Dataset) -> str:
-    sha = hashlib.sha256()
-    for name in sorted(map(str, ds.variables)):
-        values = np.ascontiguousarray(ds[name].values)
-        sha.update(f"{name} {values.dtype} {values.shape}".encode())
-        sha.update(np.where(np.isnan(values), np.nan, values).tobytes())
-    return sha.hexdigest()
-
-
-def study(**changes) -> fa.Study:
-    fields = {
-        "model": "dyad",
-        "parameters": {"incident_rate": 0.02},
-        "design": fa.grid(
-            initial_trust=np.linspace(0.3, 0.8, 5), trust_noise=[0.0, 0.1], value_share=[0.4, 0.5]
-        ),
-        "replicates": 150,
-        "seed": 2**63 + 11,
-        "horizon": 12.0,
-        "statistics": {"quantiles": [0.1, 0.5]},
-        "keep": {"replicates": True, "trajectories": {"every": 3.0, "replicates": 2}},
-    }
-    return fa.Study(**{**fields, **changes})
+from tests.invariance.studies import digest
+from tests.invariance.studies import dyad as study
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from fastalliance.engine.compile import LANES
 from fastalliance.engine.run import literals
 from fastalliance.store import status
 from tests.faults import toy
+from tests.invariance.studies import multiparty as study
 from tests.invariance.test_interruptions import Interrupted
 
 MODEL = fa.model("multiparty")
@@ -162,26 +163,6 @@ def test_sizes__as_axes():
 
 
 # --- Studies --------------------------------------------------------------------------------------
-
-
-def study(**changes):
-    fields = {
-        "design": fa.grid(
-            entry_rate=[0.0, 0.1], trust_noise=[0.0, 0.1], initial_trust=[0.55, 0.6, 0.7]
-        ),
-        "parameters": {"seed_exits": 2, "initial_share": 0.75},
-        "structure": {"slots": 20, "industries": 4},
-        "replicates": 100,
-        "seed": 2**63 + 12,
-        "horizon": 24.0,
-        "keep": {
-            "members": True,
-            "replicates": True,
-            "trajectories": {"every": 6.0, "replicates": 7},
-        },
-        "statistics": {"quantiles": [0.5]},
-    }
-    return fa.Study("multiparty", **{**fields, **changes})
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import pytest
 import fastalliance as fa
 from fastalliance.engine import population, run_points
 from fastalliance.engine.structure import Structure
+from tests.invariance.studies import exit_cascade
 
 MODEL = fa.model("exit_cascade")
 VARIED = {
@@ -87,15 +88,7 @@ def test_sizes__as_axes():
 
 @pytest.fixture(scope="module")
 def study():
-    return fa.Study(
-        "exit_cascade",
-        design=fa.grid(uncertainty=[0.9, 1.1], immunity=[0.0, 0.5, 1.0]),
-        structure={"members": 40, "industries": 4},
-        replicates=300,
-        seed=12,
-        keep={"members": True, "replicates": True},
-        statistics={"quantiles": [0.5]},
-    )
+    return exit_cascade()
 
 
 def test_study__threads_tiles_and_store(study, tmp_path):

@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 
 import fastalliance as fa
+from fastalliance.errors import TileError
 from fastalliance.kernels import uniforms
 from fastalliance.study.checks import ResultWarning
 from fastalliance.study.summaries import exact_quantiles, wilson
@@ -346,5 +347,6 @@ def test_no_invalid__no_warning():
 )
 def test_outputs__unlike_their_declaration_are_refused(outputs, message):
     model = dataclasses.replace(MODEL, outputs=outputs)
-    with pytest.raises(fa.ModelError, match=message):
+    with pytest.raises(TileError, match=message) as failure:
         fa.Study(model, replicates=10).run()
+    assert isinstance(failure.value.__cause__.__cause__, fa.ModelError)

@@ -1,0 +1,75 @@
+"""Addresses of schedulers: they hold no passwords, and with TLS they want certificates.
+
+What dask says of missing certificates names neither the setting nor the file.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from fastalliance.errors import ClusterError, ConfigError
+
+_SETTING = "distributed.comm.tls."
+_VARIABLE = "DASK_DISTRIBUTED__COMM__TLS__"
+_NEEDED = {"ca-file": "CA_FILE", "client.cert": "CLIENT__CERT"}
+_FILES = (*_NEEDED, "client.key")  # the key may stand in the certificate's file
+
+
+def require_no_password(scheduler: str) -> None:
+    """Refuse an address with a name or a password, which messages and logs would show.
+
+    Raises
+    ------
+    ConfigError
+        It has one; the message does not show it.
+    """
+    if "@" in scheduler.partition("://")[2]:
+        raise ConfigError(
+            "a scheduler's address holds neither a name nor a password: give tcp://host:port, or "
+            "tls://host:port with certificates in dask's configuration"
+        )
+
+
+def require_certificates(scheduler: str) -> None:
+    """Refuse a scheduler with TLS for which dask's configuration has no certificates.
+
+    Parameters
+    ----------
+    scheduler : str
+        An address, or the path of a scheduler file that exists.
+
+    Raises
+    ------
+    ClusterError
+        A setting is missing or names no file; or the scheduler file is none.
+    """
+    import dask
+
+    if not _address(scheduler).startswith("tls://"):
+        return
+    for name in _FILES:
+        value = dask.config.get(f"{_SETTING}{name}", default=None)
+        if not value and name in _NEEDED:
+            variables = " and ".join(f"{_VARIABLE}{name}" for name in _NEEDED.values())
+            raise ClusterError(
+                f"the dask scheduler at {scheduler} wants certificates, and {_SETTING}{name} of "
+                f"dask's configuration is not set; name the files there, or in {variables}"
+            )
+        if value and "\n" not in value and not Path(value).is_file():  # or the PEM text itself
+            raise ClusterError(
+                f"{_SETTING}{name} of dask's configuration names no file: {value!r}; the dask "
+                f"scheduler at {scheduler} wants it"
+            )
+
+
+def _address(scheduler: str) -> str:
+    if "://" in scheduler:
+        return scheduler
+    try:
+        return str(json.loads(Path(scheduler).read_text(encoding="utf-8"))["address"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ClusterError(
+            f"{scheduler} is no scheduler file of dask ({type(error).__name__}: {error}); give "
+            "one, or an address tcp://host:port"
+        ) from None
