@@ -145,10 +145,10 @@ SHARED = [
             (f"{EXCLUSION}test_stopped_shard",),
         ),
         (
-            "stopped-finaliser-goes-on",
+            "final-lease-outlives-its-run",
             "if owner is not None and owner.run_id in run_ids:",
             "if False:",
-            (f"{EXCLUSION}test_stopped_finaliser",),
+            (f"{EXCLUSION}test_break_lock__takes_what",),
         ),
     ),
 ]

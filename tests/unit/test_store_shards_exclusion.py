@@ -13,6 +13,7 @@ import pytest
 from fastalliance.errors import StoreError
 from fastalliance.store import RunStore, Shard, Slab, claims, lease, read
 from fastalliance.store.lease import Lease
+from fastalliance.store.paths import Paths
 from tests.faults import toy
 from tests.unit.shard_stores import N_TILES, driven, forge, one_line, opened, silence, write
 
@@ -105,6 +106,21 @@ def test_break_lock__of_a_whole_run_stops_all_shards_and_the_other_way_round(pat
             with pytest.raises(StoreError, match="taken this store over"):
                 whole.write(1, toy.tile_data(1))
             assert shard.missing().tolist() == [3, 4]
+
+
+def test_break_lock__takes_what_all_shards_share_from_a_finaliser_too(path: Path) -> None:
+    paths = Paths(path)
+    first = opened(path, "0/1")
+    write(first, *first.missing().tolist())
+    with claims.alone(paths, first._lease) as shared:  # as while it labels the result
+        assert lease.FINAL in lease.held_names(paths.lease)
+        with RunStore.open(path, toy.layout(N_TILES), break_lock=True) as second:
+            assert lease.FINAL not in lease.held_names(paths.lease)
+            with pytest.raises(StoreError, match="taken"):
+                shared.check()
+            toy.drive(second, N_TILES)  # does not wait for it
+    first.close()
+    assert read(path).complete
 
 
 @pytest.mark.parametrize("text", ["0/3", "whole"])
