@@ -16,7 +16,9 @@ import xarray as xr
 
 import fastalliance as fa
 from fastalliance.errors import StoreError
-from fastalliance.store import RunStore, object_requests, read, status
+from fastalliance.store import RunStore, object_requests, objects, read, status
+from fastalliance.store.location import locate
+from fastalliance.store.objects import ObjectPath
 from tests.faults import toy
 from tests.faults.s3_proxy import Fault
 from tests.faults.s3_stores import RETRY_SECONDS, Remote, names, remote, study
@@ -129,10 +131,30 @@ def test_conditional_writes__whose_every_first_answer_is_lost_are_no_conflicts(
     assert status(url).owner is None
 
 
-def test_slow_answers__that_are_given_up_may_come_true_later(
+def test_replacement__that_comes_late_undoes_nothing(s3: Remote) -> None:
+    place = locate(s3.url("replaced"))
+    assert isinstance(place, ObjectPath)
+    objects.put(place, b"first")
+    s3.proxy.add(Fault.LOSE_REPLY, "PUT", numbers=[0, 1])
+    objects.replace(place, b"second")  # done by the server, and repeated
+    s3.proxy.clear()
+    assert place.read_bytes() == b"second"
+    seen = object_requests.ask(place.bucket, lambda obstore, client: obstore.head(client, place.key))
+    objects.replace(place, b"third")
+    with pytest.raises(object_requests.ConflictError):
+        object_requests.ask(
+            place.bucket,
+            lambda obstore, client: obstore.put(
+                client, place.key, b"late", mode={"e_tag": seen["e_tag"]}
+            ),
+            conditional=True,
+        )
+    assert place.read_bytes() == b"third"
+
+
+def test_slow_answers__and_dropped_requests_leave_the_values_alone(
     s3: Remote, undisturbed: tuple[str, list[str], int]
 ) -> None:
-    """A PUT that the client has given up and repeated reaches the server once more, and late."""
     url = s3.url("late")
     s3.proxy.add(Fault.DROP, "PUT", numbers=range(3, 200, 7))
     s3.proxy.add(Fault.SLOW, "PUT GET", probability=0.1, seed=3, seconds=0.3)
