@@ -200,7 +200,7 @@ PROOF = [
             "half-a-slab-is-repaired",
             "if self._repair is not None and slab.whole and slab.trusted:",
             "if self._repair is not None and slab.trusted:",
-            (f"{DAMAGE}test_repair__of_one_slab", f"{DAMAGE}test_damaged_chunk"),
+            (f"{DAMAGE}test_damage__that_appears",),
         ),
         (
             "labelled-values-are-not-compared",

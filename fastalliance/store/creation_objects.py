@@ -51,10 +51,17 @@ def create(
     ):
         if document(path).is_file():
             return None
-        _clear(paths)
+
+        def check() -> None:
+            creating.check()
+            if document(path).is_file():
+                raise SupersededError
+
+        _clear(paths, check)
         name = RUN if shard is None else shard.lease
         held = Lease.acquire(paths.lease, paths.scratch, name, break_lock=True)
         try:
+            held.start()
             if _build(paths, layout, attrs, creating):
                 return held
         except BaseException:
@@ -80,12 +87,19 @@ def replace(
     with files.os_errors(path, "replacing the store"):
         held = claim(paths, break_lock=break_lock)
         try:
+            held.start()
             with _creating(paths) as creating:
+
+                def check() -> None:
+                    creating.check()
+                    held.check()
+
                 fault_point("before-replace")
                 document(path).unlink()  # from here on nobody takes the rest for a store
                 fault_point("during-replace")
+                check()
                 files.remove(paths.ledger)
-                _clear(paths)
+                _clear(paths, check)
                 if not _build(paths, layout, attrs, creating):
                     raise StoreError(f"{path} was created by another run meanwhile; run again")
         except BaseException:
@@ -122,10 +136,10 @@ def _creating(paths: Paths, until: Callable[[], bool] | None = None) -> Iterator
         held.forget()
 
 
-def _clear(paths: Paths) -> None:
+def _clear(paths: Paths, check: Callable[[], None]) -> None:
     """Remove all but the leases, and what others who wait for one have there for a moment."""
     leases, probes = _object(paths.lease), _object(paths.scratch / files.TEMPORARY)
-    objects.remove(_object(paths.root), (f"{leases.key}/", probes.key))
+    objects.remove(_object(paths.root), (f"{leases.key}/", probes.key), check)
 
 
 def _object(path: objects.Place) -> ObjectPath:

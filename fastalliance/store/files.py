@@ -14,6 +14,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from pathlib import Path
 from typing import TypeVar
 
@@ -228,7 +229,9 @@ def each(place: Place, action: Callable[[Item], Result], items: Iterable[Item]) 
     if not isinstance(place, ObjectPath) or len(items) < 2:
         return [action(item) for item in items]
     with ThreadPoolExecutor(REQUESTS) as pool:
-        return list(pool.map(action, items))
+        # each in a context of its own, with what this thread was told of requests
+        futures = [pool.submit(copy_context().run, action, item) for item in items]
+        return [future.result() for future in futures]
 
 
 def size_of(path: Place) -> int:

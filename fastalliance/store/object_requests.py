@@ -46,6 +46,7 @@ _MUCH = 2**24  # bytes
 
 Result = TypeVar("Result")
 _used_by: list[int] = []
+_guard: ContextVar[Callable[[], None] | None] = ContextVar("guard", default=None)
 _most: ContextVar[float] = ContextVar("most", default=math.inf)
 
 
@@ -83,6 +84,16 @@ def brief(seconds: float) -> Iterator[None]:
         _most.reset(token)
 
 
+@contextlib.contextmanager
+def guarded(check: Callable[[], None]) -> Iterator[None]:
+    """Let `check` raise before requests of this thread are repeated, as where a lease is lost."""
+    token = _guard.set(check)
+    try:
+        yield
+    finally:
+        _guard.reset(token)
+
+
 def ask(
     bucket: str,
     request: Callable[[ModuleType, Any], Result],
@@ -114,6 +125,7 @@ def ask(
     """
     obstore = _obstore()
     conflicts = (obstore.exceptions.AlreadyExistsError, obstore.exceptions.PreconditionError)
+    guard = _guard.get()
     seconds, pause, started = min(insist_seconds(), _most.get()), _PAUSE, time.monotonic()
     # One that is not answered is better made again; one that sends much may take its time.
     silence = seconds if n_bytes > _MUCH else min(seconds, _SILENCE)
@@ -130,6 +142,9 @@ def ask(
         if not passes or time.monotonic() - started + pause > seconds:
             raise found
         time.sleep(pause)
+        if guard is not None:
+            with guarded(_nothing):  # the check makes requests, too
+                guard()
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
@@ -180,6 +195,10 @@ def explained(error: Exception, bucket: str) -> OSError:
             f"see to the credentials ({_CREDENTIALS[scheme]}) and to what they allow",
         )
     return _failed(bucket, status)
+
+
+def _nothing() -> None:
+    """Check nothing."""
 
 
 def _failed(bucket: str, status: int | None) -> ObjectStoreError:

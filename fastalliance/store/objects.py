@@ -28,6 +28,7 @@ from fastalliance.store.object_requests import (
 
 Result = TypeVar("Result")
 _REPLACEMENTS = 5  # attempts; a second is needed where a reply was lost
+_REMOVE_SECONDS = 20.0  # of what was seen to be there; later it may be another's
 _TOUCH_SECONDS = 15.0  # it is tried again before long, and must not take as long as a lease lasts
 
 
@@ -220,11 +221,14 @@ def names(path: ObjectPath) -> list[str]:
     return sorted({key.rstrip("/").rpartition("/")[2] for key in listed})
 
 
-def remove(path: ObjectPath, spared: tuple[str, ...] = ()) -> None:
+def remove(
+    path: ObjectPath, spared: tuple[str, ...] = (), check: Callable[[], None] | None = None
+) -> None:
     """Remove an object and all below it, the metadata of arrays and groups first.
 
     So no reader takes for an array, or a group, what is there in part. Keys that start with
-    one of `spared`, and an object at the place itself then, stay.
+    one of `spared`, and an object at the place itself then, stay. `check` raises after listing, and
+    before anything is removed, if that is not to be done any more.
     """
     found = [key for key, _ in keys(path) if not key.startswith(spared)]
     documents = [key for key in found if key.endswith("/zarr.json")]
@@ -232,6 +236,8 @@ def remove(path: ObjectPath, spared: tuple[str, ...] = ()) -> None:
     if not spared:
         path.unlink()
     for part in (sorted(documents, key=len), others):
+        if part and check is not None:
+            check()
         if part:
             _remove_all(path, part)
 
@@ -275,7 +281,8 @@ def _tags(meta: Mapping[str, Any]) -> Any:
 
 def _remove_all(path: ObjectPath, found: list[str]) -> None:
     try:
-        _ask(path, lambda obstore, client: obstore.delete(client, found))
+        with brief(_REMOVE_SECONDS):
+            _ask(path, lambda obstore, client: obstore.delete(client, found))
     except FileNotFoundError:  # one of them, on Azure: another was faster
         for key in found:
             ObjectPath(path.bucket, key).unlink()

@@ -23,6 +23,7 @@ from fastalliance.store.layout import Layout, Slab, TileData
 from fastalliance.store.lease import Lease
 from fastalliance.store.ledger import Ledger
 from fastalliance.store.location import locate
+from fastalliance.store.object_requests import guarded
 from fastalliance.store.objects import Place
 from fastalliance.store.opening import Opened, Permissions, open_for_run
 from fastalliance.store.paths import Paths
@@ -170,8 +171,11 @@ class RunStore:
         rows = list(rows)
         if not rows:
             return
-        with self._lock, files.os_errors(self.path, "writing the ledger"):
-            self._check_lease()
+        with (
+            self._lock,
+            files.os_errors(self.path, "writing the ledger"),
+            guarded(self._check_lease().check),
+        ):
             # The names of the data's files must be on the disk before the ledger vouches for them.
             for name in self.layout.packed:
                 files.flush_directory(self._paths.packed(name))
@@ -216,7 +220,7 @@ class RunStore:
             return
         with self._lock, files.os_errors(self.path, "finalising the store"):
             claimed = self._check_lease()
-            with alone(self._paths, claimed) as final:
+            with alone(self._paths, claimed) as final, guarded(claimed.check):
                 self._reload()
                 if not self.complete:
                     self._finalise(slabs, claimed, final)

@@ -14,6 +14,7 @@ from fastalliance.store.chunks import chunk_index, chunks_in, packed_info, write
 from fastalliance.store.format import ArrayInfo
 from fastalliance.store.layout import Layout, Region, TileData, check_tile_data, digest
 from fastalliance.store.ledger import check_same
+from fastalliance.store.object_requests import guarded
 from fastalliance.store.objects import Place
 from fastalliance.store.paths import Paths
 from fastalliance.store.skeleton import spec_info
@@ -77,8 +78,8 @@ class TileWriter:
         sha = digest(data)
         check_same(tile, recorded or sha, sha)
         paths = Paths(self.root)
-        with files.os_errors(self.root, f"writing tile {tile}"):
-            lease.check_held(paths.lease, self.generation, self.run_id, self.lease_name)
+        with files.os_errors(self.root, f"writing tile {tile}"), guarded(self._check_lease):
+            self._check_lease()
             for name, values in data.packed.items():
                 info = packed_info(name, self.n_tiles, self.packed[name])
                 region = (slice(tile, tile + 1), *(slice(0, n) for n in values.shape))
@@ -90,6 +91,10 @@ class TileWriter:
             files.each(self.root, lambda entry: self._write_direct(*entry), data.direct.items())
         fault_point("after-data")
         return sha
+
+    def _check_lease(self) -> None:
+        held = (self.generation, self.run_id, self.lease_name)
+        lease.check_held(Paths(self.root).lease, *held)
 
     def _write_direct(self, name: str, part: tuple[Region, npt.NDArray[Any]]) -> None:
         paths, (region, values) = Paths(self.root), part

@@ -9,7 +9,7 @@ import pytest
 
 import fastalliance as fa
 from fastalliance.errors import StoreError
-from fastalliance.study import labels
+from fastalliance.study import labels, verifying
 from tests.faults import verified
 from tests.faults.verified import DAMAGES
 
@@ -128,6 +128,28 @@ def test_repair__of_everything_at_once(copy, stores):
     assert found, found
     assert verified.files_of(path) == verified.files_of(stores / "kept.zarr")
     assert verified.rows_of(path) == verified.rows_of(stores / "kept.zarr")
+
+
+def test_damage__that_appears_after_all_was_read_is_not_repaired_by_half(copy, stores, monkeypatch):
+    """A chunk of statistics of many points, of which the sampled tiles have some only."""
+    path = copy("kept")
+    chunk = path / "level_end_mean/c.0.0"
+    scan = verifying.scan
+
+    def scan_then_damage(*arguments, **options):
+        found = scan(*arguments, **options)
+        chunk.unlink()
+        return found
+
+    with monkeypatch.context() as damaged:
+        damaged.setattr(verifying, "scan", scan_then_damage)
+        found = verify(path, tiles=1, repair=True)
+    assert not found
+    assert [item.path for item in found.damage] == [chunk]
+    assert not found.repaired
+    assert not chunk.exists()
+    assert verify(path, tiles=1, repair=True)
+    assert verified.files_of(path) == verified.files_of(stores / "kept.zarr")
 
 
 def test_axes__that_no_configuration_tells_are_not_repaired(tmp_path):

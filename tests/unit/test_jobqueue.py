@@ -241,6 +241,8 @@ def test_configuration__jobs_go_with_their_scheduler(batch, monkeypatch):
     assert made.run(executor="threads")["success_count"] == 2
     with pytest.raises(ClusterError, match="no dask scheduler answers"):
         made.run(scheduler="tcp://127.0.0.1:1")
+    lonely = fa.Study("dyad", replicates=2, execution={"jobs": 3})
+    assert lonely.run()["success_count"] == 2
     wrong = fa.Study("dyad", replicates=2, execution={"executor": "dask", "jobs": 3})
     with pytest.raises(fa.ConfigError, match="got scheduler None and jobs 3"):
         wrong.run()

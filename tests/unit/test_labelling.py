@@ -60,14 +60,18 @@ def test_groups__change_no_bit(monkeypatch, shape, points, replicates, quantiles
             assert values.tobytes() == right[name][1].tobytes()
 
 
-def test_points__get_the_values_of_their_own_tiles():
-    tiling = cut((6, 50), 3, 480, 7)
+@pytest.mark.parametrize("replicates", [3, 9000])
+def test_points__get_the_values_of_their_own_tiles(replicates):
+    tiling = cut((6, 50), replicates, 480, 7)
     statistics = fa.Study("dyad").statistics(tiling)
     store = Packed(tiling, statistics)
     ((slab),) = labelled(tiling, statistics)
-    for tile in tiling:
-        columns = store.read_packed(labels.STATISTICS, tile.number, tile.number + 1)[0]
-        for name, values in statistics.finish(columns[: tile.n_points]).items():
+    for box in range(tiling.n_boxes):
+        first = box * tiling.n_blocks
+        tile = tiling.tile(first)
+        blocks = store.read_packed(labels.STATISTICS, first, first + tiling.n_blocks)
+        columns = statistics.merge(list(blocks[:, : tile.n_points]))
+        for name, values in statistics.finish(columns).items():
             np.testing.assert_array_equal(slab[name][1][tile.region].ravel(), values)
 
 
