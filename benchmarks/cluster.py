@@ -29,7 +29,7 @@ import fastalliance as fa
 from benchmarks.baselines import dyad_c
 from benchmarks.command import parser, report
 from benchmarks.threads import run_c, thread_tasks
-from fastalliance.bench.timing import Comparison, Task, interleave
+from fastalliance.bench.timing import Comparison, Table, Task, interleave
 from fastalliance.executors import connected, run_on_dask
 from fastalliance.study.tile_data import TileComputer
 
@@ -219,16 +219,24 @@ def measure_resuming(directory: Path, *, rounds: int, tiny: bool) -> Rounds:
 
 def main(arguments: list[str] | None = None) -> None:
     """Measure, print Markdown tables, and write them with all timings as JSON."""
-    options = parser(__doc__).parse_args(arguments)
+    command = parser(__doc__)
+    parts = ("workers", "overhead", "resuming", "dask")
+    command.add_argument("--only", nargs="+", choices=parts, default=parts, metavar="PART")
+    options = command.parse_args(arguments)
     how = {"rounds": options.rounds, "tiny": options.tiny}
-    with tempfile.TemporaryDirectory() as name, cluster(1) as one, cluster(2) as two:
+    tables: list[Table] = []
+    with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        tables = [
-            *compare_workers([one, two], directory, **how),
-            measure_overhead(one, directory, **how),
-            measure_resuming(directory, **how),
-        ]
-    tables.append(measure_dask(**how))
+        if "workers" in options.only:
+            with cluster(1) as one, cluster(2) as two:
+                tables += compare_workers([one, two], directory, **how)
+        if "overhead" in options.only:
+            with cluster(1) as address:
+                tables.append(measure_overhead(address, directory, **how))
+        if "resuming" in options.only:
+            tables.append(measure_resuming(directory, **how))
+    if "dask" in options.only:
+        tables.append(measure_dask(**how))
     report("cluster", tables, options.out)
 
 

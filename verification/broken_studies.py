@@ -7,7 +7,8 @@ from verification.mutation import mutations_of
 STATISTICS = "unit/test_statistics.py::"
 BITS = "invariance/test_bits.py::test_bits__"
 STORE = "unit/test_store.py::"
-FAULTS = "faults/test_store_faults.py::"
+DAMAGE = "faults/test_store_damage.py::"
+LEASES = "faults/test_store_leases.py::"
 KILL = "faults/test_kill.py::"
 CROSSING = "unit/test_crossing.py::"
 
@@ -141,7 +142,7 @@ STORED = [
             "missing-chunk-reads-as-nan",
             "if name not in self._strides:",
             "if False:",
-            (f"{FAULTS}test_missing_chunk__after_opening",),
+            (f"{DAMAGE}test_missing_chunk__after_opening",),
         ),
         (
             "unrecorded-chunk-shown",
@@ -165,7 +166,7 @@ STORED = [
             "ledger-checksum-ignored",
             'intact = document["sha256"] == _checksum(rows)',
             "intact = True",
-            (f"{FAULTS}test_flipped_bits__ledger",),
+            (f"{DAMAGE}test_flipped_bits__ledger",),
         ),
         (
             "two-values-accepted",
@@ -195,13 +196,13 @@ STORED = [
             "lost-lease-unnoticed",
             "    if is_held(directory, generation, run_id, name):\n        return\n",
             "    return\n",
-            (f"{FAULTS}test_lease__taken_over_stops_the_first_run",),
+            (f"{LEASES}test_lease__taken_over_stops_the_first_run",),
         ),
         (
             "living-owner-taken-over",
             "return owner.state is process.State.DEAD\n",
             "return True\n",
-            (f"{FAULTS}test_lease__a_second_run_in_this_process", f"{KILL}test_second_run"),
+            (f"{LEASES}test_lease__a_second_run_in_this_process", f"{KILL}test_second_run"),
         ),
     ),
 ]

@@ -33,7 +33,8 @@ COMMANDS = {
 
 _EPILOG = """\
 exit codes: 0 done, 1 failed while running, 2 wrong usage or configuration,
-3 store refused (another study's, in use, damaged), 4 some tiles failed, 130 interrupted
+3 store refused (another study's, in use, damaged),
+4 some tiles failed, 130 interrupted
 """
 
 
@@ -147,10 +148,10 @@ def _add_configuration_commands(add: Add) -> None:
         "--cores", metavar="N", type=_count, help="of one machine or many; default: this process's"
     )
     plan.add_argument(
-        "--no-calibrate",
-        dest="calibrate",
-        action="store_false",
-        help="assume a usual rate; otherwise a core's is measured, in two seconds and compiling",
+        "--calibrate",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="measure a core's rate, in two seconds and compiling; otherwise a usual one is taken",
     )
     _add_points_per_tile(plan)
 

@@ -19,12 +19,18 @@ _FILES = (*_NEEDED, "client.key")  # the key may stand in the certificate's file
 def require_no_password(scheduler: str) -> None:
     """Refuse an address with a name or a password, which messages and logs would show.
 
+    Parameters
+    ----------
+    scheduler : str
+        An address, or the path of a scheduler file, whose address is looked at.
+
     Raises
     ------
     ConfigError
         It has one; the message does not show it.
     """
-    if "@" in scheduler.partition("://")[2]:
+    is_file = "://" not in scheduler and Path(scheduler).is_file()
+    if "@" in (_address(scheduler) if is_file else scheduler):
         raise ConfigError(
             "a scheduler's address holds neither a name nor a password: give tcp://host:port, or "
             "tls://host:port with certificates in dask's configuration"
@@ -67,9 +73,11 @@ def _address(scheduler: str) -> str:
     if "://" in scheduler:
         return scheduler
     try:
-        return str(json.loads(Path(scheduler).read_text(encoding="utf-8"))["address"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        address = json.loads(Path(scheduler).read_text(encoding="utf-8"))["address"]
+    except (OSError, ValueError, KeyError, TypeError):
+        address = None
+    if not isinstance(address, str) or "://" not in address:
         raise ClusterError(
-            f"{scheduler} is no scheduler file of dask ({type(error).__name__}: {error}); give "
-            "one, or an address tcp://host:port"
-        ) from None
+            f"{scheduler} is no scheduler file of dask; give one, or an address tcp://host:port"
+        )
+    return address

@@ -14,6 +14,7 @@ import threading
 import time
 import uuid
 import warnings
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,7 +74,6 @@ def connected(
         There is no scheduler at that address, it wants certificates, or jobs are refused.
     """
     try:
-        import dask
         import distributed
     except ImportError:
         raise ConfigError(
@@ -87,29 +87,49 @@ def connected(
         with started as cluster, distributed.Client(cluster) as client:
             yield client
         return
+    with _joined(scheduler) as client:
+        if not insecure:
+            _warn_of_open(client.scheduler.address)
+        yield client
+
+
+def check_scheduler(scheduler: str) -> None:
+    """Refuse what is neither an address, nor a scheduler file, nor a batch system.
+
+    Raises
+    ------
+    ConfigError
+        It is none of them, or holds a password.
+    """
+    if scheduler in SYSTEMS:
+        return
     require_no_password(scheduler)
-    is_file = "://" not in scheduler
-    if is_file and not Path(scheduler).is_file():
-        raise ClusterError(
+    if "://" not in scheduler and not Path(scheduler).is_file():
+        raise ConfigError(
             f"there is no scheduler file {scheduler}; give a file, or an address tcp://host:port, "
             f"or a batch system: {', '.join(SYSTEMS)}"
         )
+
+
+def _joined(scheduler: str) -> Client:
+    """Return a client of a running scheduler."""
+    import dask
+    import distributed
+
+    check_scheduler(scheduler)
     require_certificates(scheduler)
+    is_file = "://" not in scheduler
     try:
         where = {"scheduler_file": scheduler} if is_file else {"address": scheduler}
         if not is_file:  # a client of a wrong address ends only after half a minute
             distributed.comm.get_address_host_port(scheduler, strict=True)
         with dask.config.set({"distributed.comm.timeouts.connect": ANSWER}):
-            client = distributed.Client(**where, timeout=ANSWER, set_as_default=False)
+            return distributed.Client(**where, timeout=ANSWER, set_as_default=False)
     except (OSError, TimeoutError, ValueError, RuntimeError) as error:
         # a RuntimeError where dask's configuration requires encryption
         raise ClusterError(
             f"no dask scheduler answers at {scheduler}: {error} (one with TLS is tls://...)"
         ) from None
-    with client:
-        if not insecure:
-            _warn_of_open(client.scheduler.address)
-        yield client
 
 
 def run_on_dask(
@@ -151,7 +171,7 @@ def run_on_dask(
         ) from error
     submission = _Submission(client, run)
     try:
-        yield from submission.results(iter(tiles), stop)
+        yield from submission.results(tiles, stop)
     finally:
         submission.cancel()
         with contextlib.suppress(Exception):  # of a cluster that is no more
@@ -175,26 +195,27 @@ class _Submission:
         self.counted = -_COUNT_EVERY
         self.room = 0
 
-    def results(self, waiting: Iterator[int], stop: threading.Event) -> Generator[Any | None]:
+    def results(self, tiles: Iterable[int], stop: threading.Event) -> Generator[Any | None]:
         """Run all tiles, and then those alone on which workers died."""
         while True:
-            yield from self._all(waiting, stop)
+            yield from self._all(tiles, stop)
+            tiles = ()
             suspects, self.suspects = self.suspects, []
             if not suspects:
                 break
             self.alone = True
             for tile in suspects:
-                yield from self._all(iter([tile]), stop)
+                yield from self._all([tile], stop)
             self.alone = False
         if not stop.is_set():
             self.failures.report()
 
-    def _all(self, waiting: Iterator[int], stop: threading.Event) -> Generator[Any | None]:
+    def _all(self, tiles: Iterable[int], stop: threading.Event) -> Generator[Any | None]:
+        waiting = deque(tiles)
         while True:
             self._submit(waiting, stop)
             if not self.running:
-                connected = self.client.status == "running"
-                if self._ends(stop) or (connected and not self.again and self._most() > 0):
+                if self._ends(stop) or not (waiting or self.again):
                     return
                 self._check_alive()
                 time.sleep(_POLL)
@@ -207,9 +228,19 @@ class _Submission:
                 continue
             self.silence.end()
             self._submit(waiting, stop)
-            results = self._fetch(ended)
-            for future, tile in ended:
+            yield from self._results(ended)
+
+    def _results(self, ended: list[tuple[Future, int]]) -> Generator[Any | None]:
+        """Yield the results of tiles that have ended; then raise what ends the run, if any does."""
+        results = self._fetch(ended)
+        refused: Exception | None = None
+        for future, tile in ended:
+            try:
                 yield results[future] if future in results else self._result(future, tile)
+            except (ClusterError, StoreError) as error:
+                refused = refused or error
+        if refused is not None:
+            raise refused
 
     def _ends(self, stop: threading.Event) -> bool:
         """Whether no more tiles are to be started."""
@@ -224,7 +255,7 @@ class _Submission:
             self.room = 2 * sum(self.client.nthreads().values())
         return self.room
 
-    def _submit(self, waiting: Iterator[int], stop: threading.Event) -> None:
+    def _submit(self, waiting: deque[int], stop: threading.Event) -> None:
         """Fill the cluster up."""
         from fastalliance.executors.dask_worker import run_tile
 
@@ -232,10 +263,9 @@ class _Submission:
             return
         tiles: list[int] = []
         for _ in range(self._most() - len(self.running)):
-            tile = self.again.pop() if self.again else next(waiting, None)
-            if tile is None:
+            if not (self.again or waiting):
                 break
-            tiles.append(tile)
+            tiles.append(self.again.pop() if self.again else waiting.popleft())
         if not tiles:
             return
         keys = [f"tile-{tile}-{uuid.uuid4().hex}" for tile in tiles]
@@ -270,8 +300,6 @@ class _Submission:
         """Return the result of a finished future; note what failed, or is to be run again."""
         from distributed import KilledWorker
 
-        from fastalliance.executors.dask_worker import NotShippedError
-
         if future.status in ("cancelled", "lost"):
             # with its worker, before it was fetched, or with the connection to the scheduler
             self.again.append(tile)
@@ -284,7 +312,7 @@ class _Submission:
                 self.failures.add(tile, "every worker that ran it died")
             else:
                 self.suspects.append(tile)
-        except (NotShippedError, StoreError):
+        except (ClusterError, StoreError):
             raise
         except Exception as error:
             if future.status in ("cancelled", "lost"):

@@ -7,6 +7,7 @@ that the tile is run with: in a piece of one point a feature may be off that is 
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -91,7 +92,8 @@ class _Calibration:
         """Run pieces at places of the design until the time is up."""
         pieces: list[_Piece] = []
         spent = 0.0
-        for tile, point in itertools.islice(_places(self.tiling), _MOST):
+        most = min(_MOST, math.prod(self.tiling.shape) * self.tiling.n_blocks)
+        for tile, point in itertools.islice(_places(self.tiling), most):
             part = self._part(tile, point)
             if part is None:
                 continue
@@ -100,7 +102,7 @@ class _Calibration:
             pieces.append(self._measure(part))
             spent += pieces[-1].seconds
             self.rate = pieces[-1].rate
-            if spent > SECONDS and len(pieces) >= _LEAST:
+            if spent > SECONDS and len(pieces) >= min(_LEAST, most):
                 break
         # Each place counts the same, whatever the length of its piece.
         work = sum(piece.work / piece.instances for piece in pieces)

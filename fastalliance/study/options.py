@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from fastalliance.errors import ConfigError
-from fastalliance.executors import SYSTEMS
+from fastalliance.executors import SYSTEMS, check_scheduler
 from fastalliance.store.shards import Shard
 from fastalliance.study import checks
 from fastalliance.study.progress import ProgressLike
@@ -87,11 +87,16 @@ class RunOptions:
                 f"scheduler belongs to executor dask, got executor {self.executor}; give both, or "
                 "leave scheduler out"
             )
-        if (self.jobs is None) == (self.scheduler in SYSTEMS):
-            got = f"scheduler {self.scheduler} and jobs {self.jobs}"
+        if self.scheduler is not None:
+            check_scheduler(self.scheduler)
+        if self.scheduler in SYSTEMS and self.jobs is None:
             raise ConfigError(
-                f"a batch system needs jobs (--jobs N) and the other way round, got {got}; batch "
-                f"systems are scheduler {', '.join(SYSTEMS)}"
+                f"scheduler {self.scheduler} needs the number of jobs; give jobs (--jobs N)"
+            )
+        if self.jobs is not None and self.scheduler not in SYSTEMS:
+            raise ConfigError(
+                f"jobs belongs to a batch system, got scheduler {self.scheduler}; give scheduler "
+                f"(--scheduler NAME): {', '.join(SYSTEMS)}"
             )
         if self.insecure and self.executor != "dask":
             raise ConfigError(

@@ -12,6 +12,7 @@ from fastalliance.study import checks, labels, rates
 from fastalliance.study.layout import direct_specs, packed_shapes
 from fastalliance.study.plan import Plan
 from fastalliance.study.rates import Rates
+from fastalliance.study.results import group_size
 
 if TYPE_CHECKING:
     from fastalliance.study.study import Study
@@ -63,7 +64,8 @@ def plan(
     packed_bytes = 8 * sum(math.prod(shape) for shape in packed.values())
     kept_bytes = 8 * sum(math.prod(spec.chunks) for spec in kept)
     tile_bytes = 2 * outputs_bytes + packed_bytes + kept_bytes  # twice: while it is reduced
-    raw_bytes = packed_bytes * tiling.n_blocks  # of one box, while it is labelled
+    # of what is labelled in one go
+    group_bytes = packed_bytes * tiling.n_blocks * group_size(tiling)
     own_files = _OWN_FILES + 2 * _n_coordinates(study) + _n_files(kept)
     return Plan(
         model=model.name,
@@ -82,7 +84,7 @@ def plan(
         thread_bytes=tile_bytes + _population_bytes(study),
         tile_bytes=tile_bytes,
         shared_bytes=study.given.n_bytes(study.sizes) if model.population is not None else 0,
-        labelling_bytes=3 * raw_bytes + 16 * math.prod(labels.slab_shape(tiling)) * per_point,
+        labelling_bytes=3 * group_bytes + 16 * math.prod(labels.slab_shape(tiling)) * per_point,
         files_running=own_files + _LEDGER_FILES + len(packed) * (1 + tiling.n_tiles),
         files_finished=own_files + _n_files(final),
         cores=(n_cores := thread_count(cores or study.configuration.execution.threads)),

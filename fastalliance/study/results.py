@@ -62,8 +62,13 @@ def final_slabs(
 def _groups(tiling: Tiling, statistics: Statistics, boxes: range) -> Iterator[range]:
     """Yield boxes in groups; one by one where the raw values of all their replicates are needed."""
     raw = statistics.quantile_outputs and tiling.n_blocks > 1
-    size = 1 if raw else max(_POINTS // tiling.points_per_tile, 1)
+    size = 1 if raw else group_size(tiling)
     return (boxes[low : low + size] for low in range(0, len(boxes), size))
+
+
+def group_size(tiling: Tiling) -> int:
+    """Return how many boxes are labelled in one go."""
+    return max(_POINTS // (tiling.points_per_tile * tiling.n_blocks), 1)
 
 
 def _is_done(tiling: Tiling, box: int, done: set[int] | None) -> bool:

@@ -57,7 +57,8 @@ def run(study: Study, options: RunOptions) -> xr.Dataset:
     options.check()
     stored = _stored_attributes(options)
     tiling = _tiling(study, options, stored)
-    size = plan(study, thread_count(options.threads), tiling)
+    # what a scheduler's workers need is not this machine's
+    size = plan(study, 1 if options.scheduler else thread_count(options.threads), tiling)
     require_room(size, options.store)
     if stored is not None:
         _meet_stored(study, options, stored)

@@ -139,7 +139,9 @@ def test_replacement__that_comes_late_undoes_nothing(s3: Remote) -> None:
     objects.replace(place, b"second")  # done by the server, and repeated
     s3.proxy.clear()
     assert place.read_bytes() == b"second"
-    seen = object_requests.ask(place.bucket, lambda obstore, client: obstore.head(client, place.key))
+    seen = object_requests.ask(
+        place.bucket, lambda obstore, client: obstore.head(client, place.key)
+    )
     objects.replace(place, b"third")
     with pytest.raises(object_requests.ConflictError):
         object_requests.ask(

@@ -6,9 +6,6 @@ import json
 import os
 from pathlib import Path
 
-import pytest
-
-from fastalliance.errors import StoreError
 from fastalliance.store import RunStore, Shard
 from tests.faults import toy
 
@@ -56,9 +53,3 @@ def silence(path: Path, name: str) -> None:
     content = json.loads(held.read_text())
     held.write_text(json.dumps({**content, "host": "elsewhere", "token": "0" * 12 + "-4711-1f"}))
     age(path, held, 61)
-
-
-def one_line(error: pytest.ExceptionInfo[StoreError]) -> str:
-    text = str(error.value)
-    assert len(text.splitlines()) == 1
-    return text

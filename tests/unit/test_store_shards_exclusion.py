@@ -15,7 +15,8 @@ from fastalliance.store import RunStore, Shard, Slab, claims, lease, read
 from fastalliance.store.lease import Lease
 from fastalliance.store.paths import Paths
 from tests.faults import toy
-from tests.unit.shard_stores import N_TILES, driven, forge, one_line, opened, silence, write
+from tests.faults.refusals import one_line
+from tests.unit.shard_stores import N_TILES, driven, forge, opened, silence, write
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +115,7 @@ def test_break_lock__takes_what_all_shards_share_from_a_finaliser_too(path: Path
     write(first, *first.missing().tolist())
     with claims.alone(paths, first._lease) as shared:  # as while it labels the result
         assert lease.FINAL in lease.held_names(paths.lease)
-        with RunStore.open(path, toy.layout(N_TILES), break_lock=True) as second:
+        with opened(path, "0/1", break_lock=True) as second:
             assert lease.FINAL not in lease.held_names(paths.lease)
             with pytest.raises(StoreError, match="taken"):
                 shared.check()
