@@ -82,7 +82,7 @@ class Part:
                 study_of(self.n_tiles).run(
                     store=self.store,
                     executor="dask",
-                    scheduler="virtual",
+                    scheduler="tcp://virtual:1",
                     points_per_tile=POINTS_PER_TILE,
                     progress=watch,
                 ).close()

@@ -52,18 +52,26 @@ def array_of_three(node: SlurmNode, undisturbed: Undisturbed, report: Report) ->
     report(f"{timed}: USR1, the sign that its time is up; it queues itself again")
 
     for job in (killed, requeued, timed):
-        wait_until(
-            f"{job} is completed after a restart",
-            180,
-            lambda j=job: (node.field(j, "JobState"), node.field(j, "Restarts")) == _DONE,
-        )
+        wait_until(f"{job} ends after a restart", 180, lambda j=job: _ended(node, j))
     report("all three COMPLETED, each with one restart")
     for job in (killed, requeued, timed):
         _check_log(node.folder / f"fastalliance-{job}.log", stopped=job != killed)
     report(undisturbed.require_equal(store))
 
 
-_DONE = ("COMPLETED", "1")
+def _ended(node: SlurmNode, job: str) -> bool:
+    """Say whether a task that was requeued is completed; raise SlurmError where it failed."""
+    state, restarts = node.field(job, "JobState"), node.field(job, "Restarts")
+    if restarts == "1" and state not in (
+        "PENDING",
+        "CONFIGURING",
+        "RUNNING",
+        "COMPLETING",
+        "COMPLETED",
+    ):
+        log = (node.folder / f"fastalliance-{job}.log").read_text()
+        raise SlurmError(f"{job} is {state} after its restart:\n{log}")
+    return (state, restarts) == ("COMPLETED", "1")
 
 
 def with_changes(template: str, **values: str) -> str:

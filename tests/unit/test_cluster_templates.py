@@ -68,7 +68,7 @@ def test_slurm__that_runs_out_of_time_stops_its_run_and_queues_itself_again(
     commands, code, requeued
 ):
     environment, calls = commands
-    waits = f"trap 'exit {code}' TERM; while true; do sleep 0.05; done"
+    waits = f"trap 'exit {code}' TERM; for i in $(seq 200); do sleep 0.05; done"
     with subprocess.Popen(
         ["bash", "-c", TEMPLATE.read_text()], env={**environment, "DO": waits}
     ) as running:
