@@ -82,7 +82,7 @@ def test_maker__that_lost_its_lease_clears_nothing(
     listed = objects.keys
 
     def slow(path: Any, chunk: int = 1000) -> Any:
-        if threading.current_thread() is thread and chunk != 1:
+        if threading.current_thread() is not threading.main_thread() and chunk != 1:
             stopped.set()
             go_on.wait(30)
         return listed(path, chunk)
