@@ -153,7 +153,7 @@ def small_study(n_points: int) -> fa.Study:
 
 def measure_overhead(address: str, directory: Path, *, rounds: int, tiny: bool) -> Rounds:
     """Measure what a tile takes on one worker, and on one thread, beside its computation."""
-    study = small_study(20 if tiny else 2000)
+    study = small_study(20 if tiny else 1000)
     n_tiles = study.tiling(1).n_tiles
     contenders = {"dask, 1 worker": on_dask(address), "threads, 1 thread": on_threads(1)}
     rows: dict[str, list[float]] = {name: [] for name in contenders}

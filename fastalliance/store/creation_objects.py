@@ -53,9 +53,9 @@ def create(
             return None
 
         def check() -> None:
-            creating.check()
             if document(path).is_file():
                 raise SupersededError
+            creating.check()
 
         _clear(paths, check)
         name = RUN if shard is None else shard.lease
