@@ -60,6 +60,12 @@ def dataset(store: str, chunks: Any = None, *, quiet: bool = False) -> xr.Datase
     ds = _lazy(handle, chunks)
     if handle.complete:
         return _in_order(handle, ds)
+    try:
+        partial = _partial(handle)
+    except StoreError:
+        if not read(store).complete:
+            raise
+        return dataset(store, chunks, quiet=quiet)  # another process has just finished it
     done, total = len(handle.rows), handle.n_tiles
     if not quiet:
         warn(
@@ -67,7 +73,7 @@ def dataset(store: str, chunks: Any = None, *, quiet: bool = False) -> xr.Datase
             "are NaN; run the study again to resume it"
         )
     ds.attrs.update(tiles_done=done, n_tiles=total)
-    return _in_order(handle, ds.assign(_partial(handle)))
+    return _in_order(handle, ds.assign(partial))
 
 
 def _lazy(handle: StoreHandle, chunks: Any) -> xr.Dataset:

@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from fastalliance.store import status
+
 ROOT = Path(__file__).parents[2]
 WORKER = ("--nthreads", "1", "--no-dashboard", "--host", "127.0.0.1")
 
@@ -93,3 +95,12 @@ def cluster(
     finally:
         for process in (*made.workers, made.scheduler):
             kill(process)
+
+
+def wait_for_tiles(store: Path, number: int, process: subprocess.Popen[str]) -> None:
+    """Wait until a process that runs has recorded so many tiles."""
+    end = time.monotonic() + 180.0
+    while not store.exists() or status(store).n_done < number:
+        assert process.poll() is None, "it has ended"
+        assert time.monotonic() < end, "it takes too long"
+        time.sleep(0.05)

@@ -23,7 +23,7 @@ from fastalliance.study.checks import ResultWarning
 from fastalliance.study.progress import NoProgress
 from tests.cli.command import command, started
 from tests.faults import toy
-from tests.faults.clusters import cluster, free_port, kill
+from tests.faults.clusters import cluster, free_port, kill, wait_for_tiles
 from tests.faults.test_dask_security import STUDY
 from tests.unit.small_model import MODEL as SMALL
 from tests.unit.small_model import State
@@ -354,9 +354,3 @@ def test_run__whose_workers_and_driver_are_killed_is_resumed_on_threads_and_prov
     assert command("verify", store, "--all", "--quiet").code == 0
     assert command("run", "study.yaml", "--quiet", "--store", "whole.zarr").code == 0
     assert toy.values_hash(store) == toy.values_hash(Path("whole.zarr"))
-
-
-def wait_for_tiles(store, number, process):
-    while not store.exists() or status(store).n_done < number:
-        assert process.poll() is None
-        time.sleep(0.05)

@@ -23,7 +23,7 @@ from fastalliance.executors.dask import ClusterWarning, _warn_of_open
 from fastalliance.store import status
 from tests.cli.command import command
 from tests.faults import toy
-from tests.faults.clusters import Cluster, cluster
+from tests.faults.clusters import Cluster, cluster, wait_for_tiles
 from tests.unit.small_model import MODEL
 
 distributed = pytest.importorskip("distributed")
@@ -58,24 +58,24 @@ def test_insecure__belongs_to_dask(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "unknown field execution.insecure" in command("validate", "study.yaml").err
 
 
-def listening(process: Any) -> list[str]:
-    """Return the addresses that a process and its children listen at."""
-    found = []
-    for one in [process, *process.children(recursive=True)]:
+def listening() -> set[tuple[str, int]]:
+    """Return the addresses and ports that this process and its children listen at."""
+    found = set()
+    here = psutil.Process()
+    for one in [here, *here.children(recursive=True)]:
         connections = getattr(one, "net_connections", None) or one.connections
-        found += [c.laddr.ip for c in connections("inet") if c.status == psutil.CONN_LISTEN]
+        found |= {tuple(c.laddr) for c in connections("inet") if c.status == psutil.CONN_LISTEN}
     return found
 
 
 def test_local_cluster__listens_on_the_loopback_interface_alone() -> None:
+    before = listening()
     with connected(None, 1, insecure=True) as client:  # there is nothing to allow
         client.wait_for_workers(1, timeout=60)
-        here = psutil.Process()
-        found = listening(here)
-        assert len(found) >= 4  # scheduler, its dashboard, worker, nanny
-        assert set(found) == {"127.0.0.1"}
-        assert len(listening(here.children(recursive=True)[-1])) >= 1
-    assert listening(here) == []
+        found = listening() - before
+        assert len(found) >= 4  # scheduler, its dashboard, nanny, and the worker's process
+        assert {ip for ip, _ in found} == {"127.0.0.1"}
+    assert listening() == before
 
 
 def test_local_cluster__that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,9 +116,7 @@ def test_local_cluster__interrupted_in_a_terminal(
         start_new_session=True,
     )
     try:
-        while not Path("run.zarr").exists() or not status("run.zarr").n_done:
-            assert process.poll() is None
-            time.sleep(0.05)
+        wait_for_tiles(Path("run.zarr"), 1, process)
         workers = psutil.Process(process.pid).children(recursive=True)
         os.killpg(process.pid, signal.SIGINT)
         out, err = process.communicate(timeout=60)
