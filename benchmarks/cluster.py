@@ -1,16 +1,16 @@
 """`python -m benchmarks.cluster`: two workers against one, what a tile costs, and resuming.
 
 Two dask workers of one thread each against one, beside two threads of one process and, as control,
-two threads of hand-written C, which shares nothing between them; what a tile takes beyond its
-computation; what dask takes for a tile where there are more workers; and how long it takes to find
-a study of 10^4 tiles finished.
+two processes that run the kernel and share nothing; what a tile takes beyond its computation; what
+dask takes for a tile where there are more workers; and how long it takes to find a study of 10^4
+tiles finished.
 """
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-import statistics
+import os
 import subprocess
 import sys
 import tempfile
@@ -18,18 +18,16 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from operator import neg
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 import fastalliance as fa
-from benchmarks.baselines import dyad_c
 from benchmarks.command import parser, report
-from benchmarks.threads import run_c, thread_tasks
-from fastalliance.bench.timing import Comparison, Table, Task, interleave
+from benchmarks.rounds import Rounds
+from benchmarks.threads import PROCESSES, compare_pairs, on_processes
+from fastalliance.bench.timing import Table, Task, interleave
 from fastalliance.executors import connected, run_on_dask
 from fastalliance.study.tile_data import TileComputer
 
@@ -77,14 +75,14 @@ def on_threads(threads: int) -> Run:
 
 def compare_workers(
     addresses: Sequence[str], directory: Path, *, rounds: int, tiny: bool
-) -> list[Comparison]:
+) -> list[Table]:
     """Compare two workers with one, in turns with two threads with one, and with the control."""
     study = fa.Study(
         "dyad",
         seed=7,
         replicates=10 if tiny else 4000,
         design=fa.grid(
-            initial_trust=np.linspace(0.0, 1.0, 32), private_orientation=np.linspace(0.0, 0.2, 20)
+            initial_trust=np.linspace(0.0, 1.0, 32), private_orientation=np.linspace(0.0, 0.2, 40)
         ),
     )
     work = study.plan().work
@@ -93,52 +91,17 @@ def compare_workers(
     def task(name: str, run: Run) -> Task:
         return Task(name, lambda: run(study, next(stores), 20), work)
 
-    pairs = {
-        "dask workers of one thread": [
-            task("2 workers", on_dask(addresses[1])),
-            task("1 worker", on_dask(addresses[0])),
-        ],
-        "threads executor": [task("2 threads", on_threads(2)), task("1 thread", on_threads(1))],
-    }
-    if not dyad_c.missing():
-        control = thread_tasks(run_c, tiny=tiny)
-        pairs["control: threads of the hand-written C"] = [
-            replace(task, name=f"{task.name} of C") for task in control
-        ]
-    timings = interleave([task for pair in pairs.values() for task in pair], rounds)
     about = {"model": "dyad", "n_tiles": study.tiling(20).n_tiles}
-    return [
-        Comparison(title, "instance-steps", timings[2 * i : 2 * i + 2], setting=about)
-        for i, title in enumerate(pairs)
-    ]
-
-
-@dataclass(frozen=True)
-class Rounds:
-    """Numbers measured in rounds; prints medians and the smallest and largest."""
-
-    title: str
-    unit: str
-    rows: dict[str, list[float]]
-    about: dict[str, Any]
-
-    def to_markdown(self) -> str:
-        """A table with a line per thing measured."""
-        lines = [
-            f"## {self.title}",
-            "",
-            f"| | {self.unit}, median | smallest | largest |",
-            "|---|---:|---:|---:|",
-        ]
-        lines += [
-            f"| {name} | {statistics.median(values):.3g} | {min(values):.3g} | {max(values):.3g} |"
-            for name, values in self.rows.items()
-        ]
-        return "\n".join(lines) + "\n"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data."""
-        return {"title": self.title, "unit": self.unit, "about": self.about, "rows": self.rows}
+    with on_processes(tiny=tiny) as processes:
+        pairs = {
+            "dask workers of one thread": [
+                task("2 workers", on_dask(addresses[1])),
+                task("1 worker", on_dask(addresses[0])),
+            ],
+            "threads executor": [task("2 threads", on_threads(2)), task("1 thread", on_threads(1))],
+            PROCESSES: processes,
+        }
+        return compare_pairs(pairs, rounds, about)
 
 
 def small_study(n_points: int) -> fa.Study:
@@ -207,8 +170,11 @@ def measure_resuming(directory: Path, *, rounds: int, tiny: bool) -> Rounds:
     def call() -> None:
         study.run(store=store).close()
 
+    # as pip leaves it, which compiles all that it installs
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+
     def run_command() -> None:
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
 
     ways = {"study.run": call, "fastalliance run": run_command}
     timings = interleave([Task(name, way, 1) for name, way in ways.items()], rounds)

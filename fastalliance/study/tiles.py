@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 BLOCK = 4096  # replicates per block, at most
 _MAX_BLOCK_MEMBERS = 2**22  # members of all replicates of a block: some tenths of a second
-_MIN_TILE_STEPS = 4_000_000  # about 0.05 s of one core
+_MIN_TILE_STEPS = 20_000_000  # about 0.05 s of one core; writing a tile takes some 3 ms
 _MAX_TILE_STEPS = 300_000_000  # about 4 s of one core
 _MAX_TILE_INSTANCES = 2**17  # bounds the memory of a tile's raw outputs
 _TILE_BYTES = 2**28  # of raw outputs and trajectories that a tile holds in memory

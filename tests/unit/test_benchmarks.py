@@ -160,14 +160,27 @@ def test_built_in_benchmark__runs(tmp_path: Path) -> None:
 
 
 def test_dyad_benchmark__runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    dyad.main(["--tiny", "--rounds", "1", "--threads", "--out", str(tmp_path)])
+    dyad.main(["--tiny", "--rounds", "1", "--out", str(tmp_path)])
     check_results(tmp_path, "dyad", 4)
     assert "hand-written C" in capsys.readouterr().out
 
 
 def test_threads_benchmark__runs(tmp_path: Path) -> None:
     threads.main(["--tiny", "--rounds", "1", "--out", str(tmp_path)])
-    check_results(tmp_path, "threads", 1 if dyad_c.missing() else 2)
+    names = check_results(tmp_path, "threads", 3 if dyad_c.missing() else 4)
+    assert names[:4] == ["2 threads", "1 thread", "2 processes", "1 process"]
+
+
+def test_compare_pairs__gains_of_what_processes_gain(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = {"2 a": (1.0, 2.0), "1 a": (3.0, 3.0), "2 p": (2.0, 1.0), "1 p": (3.0, 2.0)}
+    monkeypatch.setattr(
+        threads, "interleave", lambda tasks, _: [Timing(t.name, 6, seconds[t.name]) for t in tasks]
+    )
+    tasks = {name: Task(name, lambda: None, 6) for name in seconds}
+    pairs = {"a": [tasks["2 a"], tasks["1 a"]], threads.PROCESSES: [tasks["2 p"], tasks["1 p"]]}
+    *_, gains = threads.compare_pairs(pairs, 2, {})
+    assert gains.to_dict()["rows"] == {"a": [2.0, 0.75]}
+    assert "| a | 1.38 | 0.75 | 2 |" in gains.to_markdown()
 
 
 def test_end_to_end_benchmark__runs(tmp_path: Path) -> None:

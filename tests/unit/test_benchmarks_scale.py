@@ -9,7 +9,6 @@ import pytest
 pytest.importorskip("distributed")
 
 from benchmarks import cluster, plan, scale, synthetic_tiles
-from benchmarks.baselines import dyad_c
 from benchmarks.scale_part import POINTS_PER_TILE, Part, study_of
 from benchmarks.synthetic_tiles import SyntheticComputer
 from tests.unit.benchmark_checks import check_results
@@ -57,11 +56,11 @@ def test_synthetic_tiles__have_the_real_shape_and_differ() -> None:
 
 def test_cluster_benchmark__runs(tmp_path: Path) -> None:
     cluster.main(["--tiny", "--rounds", "1", "--out", str(tmp_path)])
-    n_compared = 2 if dyad_c.missing() else 3
-    names = check_results(tmp_path, "cluster", n_compared + 3)
-    assert names[:4] == ["2 workers", "1 worker", "2 threads", "1 thread"]
+    names = check_results(tmp_path, "cluster", 7)
+    assert names == ["2 workers", "1 worker", "2 threads", "1 thread", "2 processes", "1 process"]
     tables = json.loads((tmp_path / "cluster.json").read_text())["tables"]
-    overhead, finished, dask = (table["rows"] for table in tables[n_compared:])
+    gains, overhead, finished, dask = (table["rows"] for table in tables[3:])
+    assert set(gains) == {"dask workers of one thread", "threads executor"}
     assert set(overhead) == {"dask, 1 worker", "threads, 1 thread", "computation"}
     assert set(finished) == {"study.run", "fastalliance run"}
     assert all(0.0 < values[0] < 60.0 for values in finished.values())
