@@ -13,9 +13,10 @@ from fastalliance.errors import StoreError
 from fastalliance.store import objects
 from fastalliance.store.chunks import checked_chunk, missing_message
 from fastalliance.store.files import os_errors
-from fastalliance.store.format import ArrayInfo
+from fastalliance.store.format import ArrayInfo, document_bytes
 from fastalliance.store.object_requests import ObjectStoreError, explained, insist_seconds
 from fastalliance.store.objects import ObjectPath, Place
+from fastalliance.store.paths import DOCUMENT
 
 if TYPE_CHECKING:
     from zarr.abc.buffer import Buffer
@@ -33,6 +34,7 @@ class CheckedStore(WrapperStore[Any]):
     """
 
     _place: Place
+    _documents: Mapping[str, Mapping[str, Any]]
     _arrays: Mapping[str, ArrayInfo]
     _strides: Mapping[str, int | None]
     _done: Container[int]
@@ -41,6 +43,7 @@ class CheckedStore(WrapperStore[Any]):
     def at(
         cls,
         path: Place,
+        documents: Mapping[str, Mapping[str, Any]],
         arrays: Mapping[str, ArrayInfo],
         strides: Mapping[str, int | None],
         done: Container[int],
@@ -51,6 +54,8 @@ class CheckedStore(WrapperStore[Any]):
         ----------
         path : Path or ObjectPath
             The store's place.
+        documents : dict of str to dict
+            The metadata of its labelled arrays, which are not read again.
         arrays : dict of str to ArrayInfo
             Its labelled arrays.
         strides : dict of str to int or None
@@ -61,7 +66,8 @@ class CheckedStore(WrapperStore[Any]):
         """
         store = cls(_plain_store(path))
         store._place = path
-        store._arrays, store._strides, store._done = arrays, strides, done
+        store._documents, store._arrays = documents, arrays
+        store._strides, store._done = strides, done
         return store
 
     def __str__(self) -> str:
@@ -70,14 +76,16 @@ class CheckedStore(WrapperStore[Any]):
     __repr__ = __str__
 
     def _with_store(self, store: Store) -> Self:
-        return self.at(self._place, self._arrays, self._strides, self._done)
+        return self.at(self._place, self._documents, self._arrays, self._strides, self._done)
 
     async def get(
         self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
         """Return the bytes of a document or chunk; StoreError if a chunk is not as it should be."""
-        data = await self._get(key, prototype, byte_range)
         name, _, file = key.partition("/")
+        if file == DOCUMENT and name in self._documents and byte_range is None:
+            return prototype.buffer.from_bytes(document_bytes(self._documents[name]))
+        data = await self._get(key, prototype, byte_range)
         info = self._arrays.get(name)
         if info is None or not (file == "c" or file.startswith("c.")) or byte_range is not None:
             return data

@@ -17,6 +17,7 @@ from fastalliance.errors import StoreError
 from fastalliance.faults import fault_point
 from fastalliance.store import files
 from fastalliance.store.objects import Place
+from fastalliance.store.paths import DOCUMENT
 
 FAN_OUT = 64
 MAX_FILE_BYTES = 2**28
@@ -185,7 +186,7 @@ def row_files(directory: Place) -> list[Place]:
     return [
         directory / name
         for name in files.names(directory)
-        if name.endswith(".json") and name != "zarr.json"
+        if name.endswith(".json") and name != DOCUMENT
     ]
 
 

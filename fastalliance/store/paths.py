@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fastalliance.store.objects import Place
 
 FINAL_PREFIX = "final-"
+DOCUMENT = "zarr.json"
 
 
 @dataclass(frozen=True)
@@ -58,4 +59,4 @@ class Paths:
 
 def document(directory: Place) -> Place:
     """Return the metadata document of a group or an array."""
-    return directory / "zarr.json"
+    return directory / DOCUMENT

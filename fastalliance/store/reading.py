@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,8 +59,9 @@ class StoreHandle:
         Packed arrays and the shape of one tile in them; gone once the run is complete.
     direct : dict of str to int or None
         Labelled arrays that tiles write, and their `ArraySpec.tile_stride`.
-    arrays : dict of str to ArrayInfo
-        The labelled arrays and coordinates; without the final ones while the run is incomplete.
+    documents : dict of str to dict
+        The metadata of the labelled arrays and coordinates as they were checked; without the final
+        ones while the run is incomplete.
     """
 
     path: Place
@@ -69,7 +71,12 @@ class StoreHandle:
     rows: Rows
     packed: dict[str, tuple[int, ...]]
     direct: dict[str, int | None]
-    arrays: dict[str, ArrayInfo]
+    documents: dict[str, dict[str, Any]]
+
+    @cached_property
+    def arrays(self) -> dict[str, ArrayInfo]:
+        """The labelled arrays and coordinates."""
+        return {name: parse_array(name, written) for name, written in self.documents.items()}
 
     @property
     def done(self) -> npt.NDArray[np.int64]:
@@ -106,11 +113,14 @@ class StoreHandle:
             return read_array(Paths(self.path).array(name), self.arrays[name])
 
     def zarr_store(self) -> Store:
-        """Return the store for zarr and xarray, read-only, every chunk checked as it is read."""
+        """Return the store for zarr and xarray, read-only, every chunk checked as it is read.
+
+        Metadata are those that were checked: no other reading of them, and no other content.
+        """
         from fastalliance.store.checked import CheckedStore
 
         strides = {} if self.complete else self.direct
-        return CheckedStore.at(self.path, self.arrays, strides, self.rows)
+        return CheckedStore.at(self.path, self.documents, self.arrays, strides, self.rows)
 
 
 @dataclass(frozen=True)
@@ -225,29 +235,31 @@ def _checked(paths: Paths, attrs: dict[str, Any]) -> StoreHandle:
         rows=read_rows(paths.ledger, run["n_tiles"]),
         packed={} if complete else {name: tuple(s) for name, s in run["packed"].items()},
         direct={name: entry["tile_stride"] for name, entry in run["direct"].items()},
-        arrays=labelled_arrays(paths, run, complete),
+        documents=labelled_documents(paths, run, complete),
     )
     check_foreign(paths, handle)
     _check_data(paths, handle)
     return handle
 
 
-def labelled_arrays(paths: Paths, run: dict[str, Any], complete: bool) -> dict[str, ArrayInfo]:
-    """Return the labelled arrays that must be there; refuse what is not as it was written."""
+def labelled_documents(
+    paths: Paths, run: dict[str, Any], complete: bool
+) -> dict[str, dict[str, Any]]:
+    """Return the metadata of the labelled arrays; refuse what is not as it was written."""
     known = {**run["arrays"], **(run["final"] if complete else {})}
 
-    def read(name: str) -> ArrayInfo:
+    def read(name: str) -> dict[str, Any]:
         path = document(paths.array(name))
         try:
             written = read_document(path, "array")
         except FileNotFoundError:
             raise StoreError(missing_message(path, name)) from None
-        info = parse_array(name, written)
+        parse_array(name, written)
         if structure_digest(written) != known[name]:
             raise StoreError(
                 f"array {name} is damaged: {show(path)} is not what was written; {RERUN}"
             )
-        return info
+        return written
 
     return dict(zip(known, files.each(paths.root, read, known), strict=True))
 

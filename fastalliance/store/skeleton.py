@@ -25,7 +25,7 @@ from fastalliance.store.format import (
 )
 from fastalliance.store.layout import ArraySpec, Coordinate, Layout
 from fastalliance.store.objects import Place
-from fastalliance.store.paths import Paths, document
+from fastalliance.store.paths import DOCUMENT, Paths, document
 
 FORMAT = "fastalliance-run"
 FILES_NODE = ArrayInfo("files", "uint8", ("_files",), (0,), (1,))
@@ -44,7 +44,7 @@ def is_store(path: Place) -> bool:
 def is_begun(path: Place) -> bool:
     """Say whether a place in an object store has what is left of making a store, and no more."""
     paths = Paths(path)
-    if document(path).is_file() or any(n != "zarr.json" for n in files.names(paths.ledger)):
+    if document(path).is_file() or any(n != DOCUMENT for n in files.names(paths.ledger)):
         return False
     # The document of the run is the first that is written, after the lease.
     leases_only = set(files.names(paths.run)) <= {paths.lease.name, paths.scratch.name}

@@ -28,7 +28,7 @@ from fastalliance.store.ledger import Rows, check_same, read_file, row_files
 from fastalliance.store.location import locate
 from fastalliance.store.objects import Place
 from fastalliance.store.paths import Paths
-from fastalliance.store.reading import StoreHandle, check_foreign, labelled_arrays
+from fastalliance.store.reading import StoreHandle, check_foreign, labelled_documents
 from fastalliance.store.skeleton import FILES_NODE
 
 Index = tuple[int, ...]
@@ -278,7 +278,7 @@ def inspect(url: str | os.PathLike[str]) -> Contents:
             rows=rows,
             packed={} if complete else {name: tuple(s) for name, s in run["packed"].items()},
             direct={name: entry["tile_stride"] for name, entry in run["direct"].items()},
-            arrays=labelled_arrays(paths, run, complete),
+            documents=labelled_documents(paths, run, complete),
         )
         check_foreign(paths, handle)
         for directory in (paths.ledger, paths.lease, paths.scratch):

@@ -117,6 +117,16 @@ def test_faults_now_and_then__in_a_study_and_while_it_is_read(s3: Remote) -> Non
     s3.assert_clean(url)
 
 
+def test_opening__asks_for_each_document_once(s3: Remote) -> None:
+    url = s3.url("documents")
+    study().run(store=url).close()
+    s3.proxy.reset()
+    with fa.open(url) as ds:
+        assert len(ds.data_vars) > 10
+    asked = [request.target for request in s3.proxy.requests("GET", r"/[a-z]\w*/zarr\.json")]
+    assert len(asked) == len(set(asked)) == len(ds.data_vars) + len(ds.coords)
+
+
 @pytest.mark.parametrize("fault", [Fault.LOSE_REPLY, Fault.STATUS])
 def test_conditional_writes__whose_every_first_answer_is_lost_are_no_conflicts(
     s3: Remote, undisturbed: tuple[str, list[str], int], fault: Fault

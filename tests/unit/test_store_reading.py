@@ -33,6 +33,19 @@ def test_read__a_finished_store(tmp_path: Path) -> None:
         handle.read_array("y")
 
 
+def test_read__metadata_that_change_afterwards_are_not_what_zarr_reads(tmp_path: Path) -> None:
+    path = toy.finished(tmp_path / "run.zarr")
+    handle = read(path)
+    document = path / "x_std" / "zarr.json"
+    written = json.loads(document.read_text())
+    document.write_text(json.dumps(written | {"data_type": "float32"}))
+    with xr.open_zarr(handle.zarr_store(), consolidated=False) as checked:
+        assert checked["x_std"].dtype == np.float64
+        np.testing.assert_array_equal(checked["x_std"].values, handle.read_array("x_std"))
+    with pytest.raises(StoreError, match="x_std"):
+        read(path)
+
+
 def test_read__an_unfinished_store(tmp_path: Path) -> None:
     path = toy.unfinished(tmp_path / "run.zarr", [1, 4])
     with RunStore.open(path, toy.layout()) as store:
