@@ -93,7 +93,7 @@ def copy_tree(target: Path) -> None:
             shutil.copy2(ROOT / name, target / name)
 
 
-def run_tests(root: Path, tests: Iterable[str]) -> set[str]:
+def run_tests(root: Path, tests: Iterable[str], timeout: float = TIMEOUT) -> set[str]:
     """Run tests of the copy, with an empty kernel cache, and return those that fail."""
     with tempfile.TemporaryDirectory(prefix="fastalliance-mutation-cache-") as cache:
         environment = {
@@ -111,10 +111,10 @@ def run_tests(root: Path, tests: Iterable[str]) -> set[str]:
                 env=environment,
                 capture_output=True,
                 text=True,
-                timeout=TIMEOUT,
+                timeout=timeout,
             )
         except subprocess.TimeoutExpired:
-            raise MisfitError(f"the tests took more than {TIMEOUT:g} s") from None
+            raise MisfitError(f"the tests took more than {timeout:g} s") from None
     if done.returncode not in (0, 1):
         raise MisfitError(f"pytest ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     failed = re.findall(r"^FAILED (tests/\S+?::\w+)", done.stdout, re.M)
@@ -147,7 +147,7 @@ def survivors_of(mutation: Mutation, root: Path) -> list[str]:
 def check_unbroken(mutations: list[Mutation], root: Path) -> None:
     """Refuse to go on where a named test fails without any mutation."""
     tests = {test for m in mutations for name in m.tests for test in tests_of(name, root)}
-    failed = run_tests(root, tests)
+    failed = run_tests(root, tests, TIMEOUT * len(mutations))
     if failed:
         raise MisfitError(f"these fail unbroken: {', '.join(sorted(failed))}")
 
