@@ -109,7 +109,7 @@ def test_local_cluster__interrupted_in_a_terminal(
     Path("study.yaml").write_text(STUDY)
     run = [sys.executable, "-m", "fastalliance", "run", "study.yaml", "--quiet"]
     process = subprocess.Popen(
-        [*run, "--executor", "dask", "--threads", "1"],
+        [*run, "--executor", "dask", "--threads", "1", "--points-per-tile", "20"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
