@@ -6,8 +6,9 @@ import difflib
 import functools
 import inspect
 import keyword
+import numbers
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, SupportsFloat, TypeVar
 
 T = TypeVar("T")
 MAX_NAME_BYTES = 100  # a result's name becomes a file's, which has at most 255 with its suffix
@@ -65,6 +66,13 @@ def suggestion(name: str, valid: Iterable[str]) -> str:
     if near:
         return f"; did you mean {near[0]!r}?"
     return f"; valid names: {', '.join(names)}" if names else "; there are none"
+
+
+def exact(value: SupportsFloat) -> str:
+    """Return a refused number with all its digits: ``1000001``, ``0.1``, ``1e+300``, ``-inf``."""
+    if isinstance(value, numbers.Integral) and abs(int(value)) < 10**16:
+        return str(int(value))
+    return repr(float(value)).removesuffix(".0")
 
 
 def is_name(value: object) -> bool:

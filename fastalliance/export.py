@@ -27,7 +27,7 @@ from fastalliance.analysis import names_of_codes
 from fastalliance.analysis.events import EventTable
 from fastalliance.analysis.exposure import Neighbours
 from fastalliance.analysis.regions import regions
-from fastalliance.errors import ConfigError, DesignError, FastAllianceError
+from fastalliance.errors import ConfigError, DesignError, FastAllianceError, exact
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -278,7 +278,7 @@ def _statistics(ds: xr.Dataset, dims: tuple[str, ...]) -> list[tuple[str, xr.Dat
             found.append((name, variable))
         elif set(variable.dims) == {*dims, _QUANTILE}:
             for i, share in enumerate(ds[_QUANTILE].values):
-                found.append((f"{name}_{share:g}", variable.isel({_QUANTILE: i}, drop=True)))
+                found.append((f"{name}_{exact(share)}", variable.isel({_QUANTILE: i}, drop=True)))
     if not [name for name, _ in found if name != "n_invalid"]:
         raise DesignError("the result has no statistics; export its replicates")
     return found

@@ -10,7 +10,7 @@ from typing import Literal, TypeGuard
 
 import numpy as np
 
-from fastalliance.errors import ModelError, ParameterError, declared, is_name, suggestion
+from fastalliance.errors import ModelError, ParameterError, declared, exact, is_name, suggestion
 
 ParameterKind = Literal["real", "integer", "choice"]
 _MAX_INTEGER = 2**53  # kernels receive whole numbers as floats
@@ -95,7 +95,7 @@ class Parameter:
                 raise ModelError(f"{where}: a bound must be a number, got {bound!r}")
         if low > self.upper or (low == self.upper and self.above is not None):
             raise ModelError(
-                f"{where}: no value lies between the bounds {low:g} and {self.upper:g}"
+                f"{where}: no value lies between the bounds {exact(low)} and {exact(self.upper)}"
             )
 
     def _check_codes(self, where: str) -> None:
@@ -108,7 +108,7 @@ class Parameter:
                     f"{where}: the code of choice {name} must be a number, got {code!r}"
                 )
             if codes.count(code) > 1:
-                raise ModelError(f"{where}: the code {code:g} stands for more than one choice")
+                raise ModelError(f"{where}: the code {exact(code)} stands for more than one choice")
 
     @property
     def long_name(self) -> str:
@@ -125,18 +125,27 @@ class Parameter:
 
     @property
     def _range(self) -> str:
-        form = ",.0f" if self.kind == "integer" else "g"
-        low = f"> {self.above:g}" if self.above is not None else f">= {self.lower:{form}}"
+        lower, upper = self._bound(self.lower), self._bound(self.upper)
+        low = f">= {lower}" if self.above is None else f"> {self._bound(self.above)}"
         bounded_below = self.above is not None or self.lower > -math.inf
         if bounded_below and self.upper < math.inf:
-            return (
-                f"{low} and <= {self.upper:g}"
-                if self.above is not None
-                else (f"{self.lower:{form}}..{self.upper:{form}}")
-            )
+            return f"{lower}..{upper}" if self.above is None else f"{low} and <= {upper}"
         if bounded_below:
             return low
-        return f"<= {self.upper:{form}}" if self.upper < math.inf else "any"
+        return f"<= {upper}" if self.upper < math.inf else "any"
+
+    def _bound(self, value: float) -> str:
+        whole = self.kind == "integer" and math.isfinite(value)
+        return f"{value:,.0f}" if whole else exact(value)
+
+    def requirement(self, refused: float) -> str:
+        """Return what a value must be that is not inside the bounds, for messages."""
+        inside = "" if self.bounds == "any" else self.bounds + self._in_unit()
+        if math.isfinite(refused):
+            return inside
+        if self.allow_infinite and self.upper == math.inf:
+            return f"{inside or 'finite'} or inf"
+        return f"finite and {inside}" if inside else "finite"
 
     def check(self, value: object, where: str) -> float:
         """Return `value` as a float inside the bounds.
@@ -156,23 +165,21 @@ class Parameter:
         if self.kind == "choice" or (self.choices and isinstance(value, str)):
             return self._check_choice(value, where)
         if not _is_number(value):
-            raise ParameterError(f"{where} must be a number{self._in_unit()}, got {value!r}")
+            raise ParameterError(f"{where} must be a number, got {value!r}")
         try:
             number = float(value)
         except OverflowError:
             raise ParameterError(f"{where} is beyond double precision") from None
         if self.kind == "integer" and not number.is_integer():
-            raise ParameterError(f"{where} must be a whole number, got {number:g}")
-        if self.kind == "integer" and abs(number) > _MAX_INTEGER:
-            raise ParameterError(f"{where} must be a whole number up to 2^53, got {number:g}")
+            raise ParameterError(f"{where} must be a whole number, got {exact(number)}")
+        if self.kind == "integer" and abs(value) > _MAX_INTEGER:  # a float might have lost the 1
+            raise ParameterError(f"{where} must be a whole number up to 2^53, got {exact(value)}")
         finite = math.isfinite(number) or (self.allow_infinite and number == math.inf)
         inside = self.lower <= number <= self.upper
         if self.above is not None:
             inside = inside and number > self.above
         if not (finite and inside):
-            rules = [] if finite else ["finite"]
-            rules += [self.bounds + self._in_unit()] if self.bounds != "any" else []
-            raise ParameterError(f"{where} must be {' and '.join(rules)}, got {number:g}")
+            raise ParameterError(f"{where} must be {self.requirement(number)}, got {exact(value)}")
         return number
 
     def _check_choice(self, value: object, where: str) -> float:

@@ -7,6 +7,7 @@ from verification.mutation import mutations_of
 STATISTICS = "unit/test_statistics.py::"
 BITS = "invariance/test_bits.py::test_bits__"
 STORE = "unit/test_store.py::"
+OPENING = "unit/test_store_opening.py::"
 DAMAGE = "faults/test_store_damage.py::"
 LEASES = "faults/test_store_leases.py::"
 KILL = "faults/test_kill.py::"
@@ -181,13 +182,13 @@ STORED = [
             "another-study-resumed",
             'if old["configuration_hash"] != new["configuration_hash"]:',
             "if False:",
-            (f"{STORE}test_resume__another_configuration", "cli/test_run.py::test_overwrite"),
+            (f"{OPENING}test_resume__another_configuration", "cli/test_run.py::test_overwrite"),
         ),
         (
             "other-kernels-resumed",
             'if old["kernel_hash"] != new["kernel_hash"] and',
             "if False and",
-            (f"{STORE}test_resume__other_kernels_are_refused",),
+            (f"{OPENING}test_resume__other_kernels_are_refused",),
         ),
     ),
     *mutations_of(

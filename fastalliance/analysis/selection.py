@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastalliance.analysis.choices import names_of_codes
-from fastalliance.errors import DesignError, suggestion
+from fastalliance.errors import DesignError, exact, suggestion
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -48,7 +48,7 @@ def _index(ds: xr.Dataset, dim: str, value: float | str) -> int:
     if same.size:
         return int(same[0])
     if names:
-        there = [names.get(code, f"{code:g}") for code in values.tolist()]
+        there = [names.get(code, exact(code)) for code in values.tolist()]
         raise DesignError(f"the axis {dim} has no value {value!r}{suggestion(str(value), there)}")
     if np.isnan(number):
         raise DesignError(f"{dim} is selected by a number, got {value!r}")
@@ -58,6 +58,6 @@ def _index(ds: xr.Dataset, dim: str, value: float | str) -> int:
 def _nearest(dim: str, values: npt.NDArray[np.float64], value: float) -> int:
     finite = values[np.isfinite(values)]
     if not (finite.size and finite.min() <= value <= finite.max()):
-        span = f"{finite.min():g}..{finite.max():g}" if finite.size else "no finite value"
-        raise DesignError(f"{dim} = {value:g} lies outside the design's axis ({span})")
+        span = f"{finite.min():.12g}..{finite.max():.12g}" if finite.size else "no finite value"
+        raise DesignError(f"{dim} = {exact(value)} lies outside the design's axis ({span})")
     return int(np.nanargmin(np.abs(np.where(np.isfinite(values), values, np.nan) - value)))

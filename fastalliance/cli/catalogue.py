@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fastalliance.cli.configurations import load_model
 from fastalliance.cli.exits import DONE
-from fastalliance.errors import ModelError
+from fastalliance.errors import ModelError, exact
 
 if TYPE_CHECKING:
     from fastalliance.library import Model
@@ -38,7 +38,8 @@ def _show_model(model: Model) -> None:
     print_text(f"{model.name}: {model.summary}.")
     print_text(f"Source: {model.citation}.")
     unit = model.time_unit
-    print_text(f"Study defaults: horizon {model.horizon:g} {unit}, dt {model.dt:g} {unit}.")
+    horizon, dt = exact(model.horizon), exact(model.dt)
+    print_text(f"Study defaults: horizon {horizon} {unit}, dt {dt} {unit}.")
     print_line()
     _show_inputs("parameter", model.parameters)
     if model.structure:
@@ -62,7 +63,7 @@ def _show_inputs(
 
     rows = []
     for p in inputs:
-        default = p.default if isinstance(p.default, str) else f"{p.default:g}"
+        default = p.default if isinstance(p.default, str) else exact(p.default)
         rows.append((p.name, default, p.bounds, p.unit, p.description))
     columns = (Column(title, whole=True), Column("default", right=True, whole=True))
     more = (Column("bounds"), Column("unit", whole=True), Column("meaning"))

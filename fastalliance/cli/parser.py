@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import fastalliance
 from fastalliance.cli.exits import PROGRAM, UsageError
+from fastalliance.configuration.messages import show
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -246,12 +247,17 @@ def _add_replicate_commands(add: Add) -> None:
     replay.add_argument(
         "--point",
         metavar="NAME=VALUE,...",
-        default="0",
-        help="the design point, by its values or its number (default 0)",
+        help="the design point, by its values or its number (default 0, the first)",
     )
-    replay.add_argument("--replicate", metavar="N", type=_whole, default=0, help="default 0")
     replay.add_argument(
-        "--tile", metavar="N", type=_whole, help="instead: all of a tile that failed in a run"
+        "--replicate", metavar="N", type=_whole, help="from 0 (default); the study need not have it"
+    )
+    replay.add_argument(
+        "--tile",
+        metavar="N",
+        type=_whole,
+        help="all of a tile that failed in a run, instead of one replicate: goes with --model-file "
+        "only",
     )
     _add_model_file(replay)
     _add_drawing(replay)
@@ -340,19 +346,26 @@ def _add_others(add: Add) -> None:
 def _threads(text: str) -> int | str:
     if text == "auto":
         return text
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be auto or a whole number >= 1, got {text!r}")
-    return int(text)
+    return _count(text, "auto or ")
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number >= 1, got {text!r}")
-    return int(text)
+def _count(text: str, other: str = "") -> int:
+    number = _integer(text) if text.isdecimal() else None
+    if number is None or number < 1:
+        raise argparse.ArgumentTypeError(f"must be {other}a whole number >= 1, got {show(text)}")
+    return number
 
 
 def _whole(text: str) -> int:
+    number = _integer(text)
+    if number is None:
+        raise argparse.ArgumentTypeError(f"must be a whole number, got {show(text)}")
+    return number
+
+
+def _integer(text: str) -> int | None:
+    """Return a whole number, None where the text is none, or has more digits than Python reads."""
     try:
         return int(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a whole number, got {text!r}") from None
+        return None

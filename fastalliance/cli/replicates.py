@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fastalliance.cli.configurations import load_model
 from fastalliance.cli.exits import DONE, UsageError
 from fastalliance.configuration.messages import printable
-from fastalliance.errors import ModelError, suggestion
+from fastalliance.errors import ModelError, exact, suggestion
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,6 +23,7 @@ _FIELDS = ("parameters", "structure", "replicates", "seed", "horizon", "dt")
 _MAX_COLUMNS = 5  # replicates shown one by one
 _MAX_TIMES = 500  # points of a drawn trajectory
 _MIN_TIMES = 50
+_OF_ONE_REPLICATE = ("point", "replicate", "plot", "every", "members")  # options of a replay
 
 
 def simulate(options: argparse.Namespace) -> int:
@@ -44,16 +45,16 @@ def replay(options: argparse.Namespace) -> int:
     """Run one replicate of a stored study again, the same bits as in the study."""
     from fastalliance.study.rebuilding import stored_study
 
-    _check_drawing(options)
     if options.tile is not None:
         return _replay_tile(options)
+    _check_drawing(options)
     study = stored_study(options.store, load_model(options))
     if options.members:
         _check_members(study.model, 1)
     every = _record_every(options, study.model, study.horizon, study.dt)
     ds = study.replay(
-        point=_point(options.point),
-        replicate=options.replicate,
+        point=0 if options.point is None else _point(options.point),
+        replicate=options.replicate or 0,
         record_every=every,
         members=options.members or None,
     )
@@ -66,8 +67,12 @@ def _replay_tile(options: argparse.Namespace) -> int:
     from fastalliance.cli.console import print_line
     from fastalliance.study.replaying import TileReplay, describe
 
-    if options.plot is not None or options.point != "0" or options.replicate != 0:
-        raise UsageError("--tile runs all of a tile; leave --point, --replicate and --plot out")
+    values = {f"--{name}": getattr(options, name) for name in _OF_ONE_REPLICATE}
+    given = [name for name, value in values.items() if value is not None and value is not False]
+    if given:
+        raise UsageError(
+            f"--tile runs all of a tile, not one replicate; leave out {', '.join(given)}"
+        )
     replay = TileReplay(options.store, options.tile, load_model(options))
     print_line(
         f"tile {replay.tile.number} of {replay.n_tiles:,}: {describe(replay.tile)}, "
@@ -153,7 +158,7 @@ def _record_every(
 
 def _point(text: str) -> dict[str, Any] | int:
     """Return what --point says: the number of a design point, or values by name."""
-    if text.strip().isdigit():
+    if text.strip().isdecimal():
         return int(text)
     values: dict[str, Any] = {}
     for item in text.split(","):
@@ -186,8 +191,8 @@ def _show(ds: xr.Dataset, options: argparse.Namespace) -> None:
     which = f"replicate {first}" if n == 1 else f"{n:,} replicates"
     unit = attrs["time_unit"]
     print_line(
-        f"{attrs['model']}, {which}, seed {attrs['seed']}, horizon {attrs['horizon']:g} {unit}, "
-        f"dt {attrs['dt']:g} {unit}"
+        f"{attrs['model']}, {which}, seed {attrs['seed']}, horizon "
+        f"{exact(attrs['horizon'])} {unit}, dt {exact(attrs['dt'])} {unit}"
     )
     point = {str(name): c for name, c in ds.coords.items() if c.ndim == 0}
     if point:

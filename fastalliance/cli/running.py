@@ -14,6 +14,8 @@ from fastalliance.cli.exits import DONE
 from fastalliance.errors import DesignError
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from fastalliance.study.progress import ProgressLike
     from fastalliance.study.study import Study
 
@@ -29,6 +31,33 @@ def run(options: argparse.Namespace) -> int:
         _check_drawable(study, options.plot)
     store = options.store if options.store is None else _checked_store(study, options.store)
     watch = Watch(make_progress(not options.quiet, study.unit))
+    ds = _computed(options, study, store, watch)
+    kept = store or study.configuration.store
+    if not ds.attrs["complete"]:  # of a shard: others are still at work
+        print_line(
+            f"shard {options.shard} is done; {ds.attrs['tiles_done']:,} of "
+            f"{ds.attrs['n_tiles']:,} tiles are in {kept}, and whichever shard ends last labels "
+            "the result"
+        )
+        return DONE
+    show_summary(ds, study, watch, _threads(options, study) if watch.total else 0)
+    print_line()
+    if kept is None:
+        print_line(f"not kept; to keep it, add --store results/{Path(options.config).stem}.zarr")
+    else:
+        print_line(f"store: {kept}")
+    if options.plot is not None:
+        from fastalliance.plotting import plot_study
+
+        plot_study(ds, path=options.plot)
+        print_line(f"picture: {options.plot}")
+    return DONE
+
+
+def _computed(
+    options: argparse.Namespace, study: Study, store: str | None, watch: Watch
+) -> xr.Dataset:
+    """Run the study as the options say, and note the time it took."""
     began = time.monotonic()
     ds = study.run(
         store=store,
@@ -45,26 +74,7 @@ def run(options: argparse.Namespace) -> int:
         insecure=options.insecure,
     )
     watch.wall_seconds = time.monotonic() - began
-    if not ds.attrs["complete"]:  # of a shard: others are still at work
-        print_line(
-            f"shard {options.shard} is done; {ds.attrs['tiles_done']:,} of "
-            f"{ds.attrs['n_tiles']:,} tiles are in {store or study.configuration.store}, and "
-            "whichever shard ends last labels the result"
-        )
-        return DONE
-    show_summary(ds, study, watch, _threads(options, study) if watch.total else 0)
-    print_line()
-    kept = store or study.configuration.store
-    if kept is None:
-        print_line(f"not kept; to keep it, add --store results/{Path(options.config).stem}.zarr")
-    else:
-        print_line(f"store: {kept}")
-    if options.plot is not None:
-        from fastalliance.plotting import plot_study
-
-        plot_study(ds, path=options.plot)
-        print_line(f"picture: {options.plot}")
-    return DONE
+    return ds
 
 
 def _threads(options: argparse.Namespace, study: Study) -> int:

@@ -13,6 +13,7 @@ from pydantic_core.core_schema import ValidatorFunctionWrapHandler
 from fastalliance.configuration.messages import show
 from fastalliance.configuration.scalars import resolve
 from fastalliance.errors import suggestion
+from fastalliance.limits import MAX_POINTS, MAX_REPLICATES, MAX_SEED
 
 Hint = Callable[[object], str]
 
@@ -86,7 +87,7 @@ def choice(names: Sequence[str]) -> WrapValidator:
 
 def _not_nan(value: float | str) -> float | str:
     if isinstance(value, float) and math.isnan(value):
-        raise refusal(f"must be a finite number, got {show(value)}")
+        raise refusal(f"must be a number, got {show(value)}")
     return value
 
 
@@ -129,10 +130,6 @@ def of_length(shape: str, length: int) -> WrapValidator:
     return WrapValidator(check)
 
 
-MAX_POINTS = 2**32 - 1
-MAX_REPLICATES = 2**24
-MAX_SEED = 2**64 - 1
-
 Truth = Annotated[bool, rule("true or false", truth_hint)]
 Seed = Annotated[
     int, Field(ge=0, le=MAX_SEED), rule("a whole number from 0 to 2^64 - 1", whole_hint)
@@ -143,7 +140,7 @@ Replicates = Annotated[
     rule(f"a whole number from 1 to 2^24 = {MAX_REPLICATES}", whole_hint),
 ]
 PointCount = Annotated[
-    int, Field(ge=1, le=MAX_POINTS), rule("a whole number from 1 to 2^32 - 1", whole_hint)
+    int, Field(ge=1, le=MAX_POINTS), rule("a whole number from 1 to 2^32", whole_hint)
 ]
 Finite = Annotated[float, Field(allow_inf_nan=False), rule("a finite number", number_hint)]
 Positive = Annotated[

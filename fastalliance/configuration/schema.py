@@ -21,7 +21,6 @@ from pydantic_core.core_schema import ValidatorFunctionWrapHandler
 
 from fastalliance.configuration.messages import MAX_KEY_LENGTH, Origin, show
 from fastalliance.configuration.rules import (
-    MAX_POINTS,
     Finite,
     Location,
     PathText,
@@ -40,6 +39,8 @@ from fastalliance.configuration.rules import (
     rule,
     whole_hint,
 )
+from fastalliance.errors import exact
+from fastalliance.limits import MAX_POINTS
 
 # Branches of unions appear in the places of pydantic's errors under these names, which are longer
 # than any key of a configuration.
@@ -94,14 +95,15 @@ def _nonempty(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
 def _spaced(ends: tuple[float, float, int]) -> tuple[float, float, int]:
     first, last, number = ends
     if first == last and number > 1:
-        raise refusal(f"must not repeat a value, got {first:g} {number} times")
+        raise refusal(f"must not repeat a value, got {exact(first)} {number} times")
     return ends
 
 
 def _of_one_sign(ends: tuple[float, float, int]) -> tuple[float, float, int]:
     first, last, _ = ends
     if first == 0.0 or last == 0.0 or (first > 0.0) != (last > 0.0):
-        raise refusal(f"must have two ends of one sign, neither 0, got {first:g} and {last:g}")
+        got = f"{exact(first)} and {exact(last)}"
+        raise refusal(f"must have two ends of one sign, neither 0, got {got}")
     return ends
 
 
@@ -111,9 +113,13 @@ def _stepping(steps: tuple[float, float, float]) -> tuple[float, float, float]:
         raise refusal("must have a step that is not 0")
     number = (end - first) / step
     if not number > 0.0:
-        raise refusal(f"is empty: steps of {step:g} do not lead from {first:g} to {end:g}")
+        raise refusal(
+            f"is empty: steps of {exact(step)} do not lead from {exact(first)} to {exact(end)}"
+        )
     if not number <= MAX_POINTS:
-        raise refusal(f"has more than 2^32 - 1 values: {first:g} to {end:g} in steps of {step:g}")
+        raise refusal(
+            f"has more than 2^32 values: {exact(first)} to {exact(end)} in steps of {exact(step)}"
+        )
     return steps
 
 
@@ -176,7 +182,7 @@ Axis = Annotated[
 def _increasing(bounds: tuple[float, float]) -> tuple[float, float]:
     low, high = bounds
     if not low < high:
-        raise refusal(f"must be [low, high] with low < high, got [{low:g}, {high:g}]")
+        raise refusal(f"must be [low, high] with low < high, got [{exact(low)}, {exact(high)}]")
     return bounds
 
 

@@ -6,14 +6,39 @@ What dask says of missing certificates names neither the setting nor the file.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from fastalliance.errors import ClusterError, ConfigError
+from fastalliance.executors.jobqueue import SYSTEMS
 
 _SETTING = "distributed.comm.tls."
 _VARIABLE = "DASK_DISTRIBUTED__COMM__TLS__"
 _NEEDED = {"ca-file": "CA_FILE", "client.cert": "CLIENT__CERT"}
 _FILES = (*_NEEDED, "client.key")  # the key may stand in the certificate's file
+_FORM = re.compile(r"(tcp|tls|wss?)://(\[[\w:.%]+\]|[^\s:/?#\[\]]+):(?P<port>[0-9]{1,5})")
+_MAX_PORT = 2**16 - 1
+
+
+def require_form(scheduler: str) -> None:
+    """Refuse an address that no dask scheduler can have: a wrong scheme, no host, no port.
+
+    Parameters
+    ----------
+    scheduler : str
+        An address, or what has no ``://``, of which nothing is said.
+
+    Raises
+    ------
+    ConfigError
+        It has another form; the message says which there are.
+    """
+    form = _FORM.fullmatch(scheduler)
+    if "://" in scheduler and not (form and 1 <= int(form["port"]) <= _MAX_PORT):
+        raise ConfigError(
+            "scheduler must be tcp://host:port, tls://host:port (or ws://, wss://), a scheduler "
+            f"file, or a batch system ({', '.join(SYSTEMS)}), got {scheduler[:200]!r}"
+        )
 
 
 def require_no_password(scheduler: str) -> None:

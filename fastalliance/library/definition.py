@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from fastalliance.errors import ModelError, is_name, suggestion
+from fastalliance.errors import ModelError, exact, is_name, suggestion
 from fastalliance.library.names import check_names
 from fastalliance.library.population import Population, Select, Sweep
 from fastalliance.outputs import Output, Ratio
@@ -162,7 +162,7 @@ def describe(model: Model) -> str:
     """Return the model as text: summary, source, parameters and outputs as aligned tables."""
     rows: list[tuple[str, ...]] = [("parameter", "default", "bounds", "unit", "meaning")]
     for p in model.inputs:
-        default = p.default if isinstance(p.default, str) else f"{p.default:g}"
+        default = p.default if isinstance(p.default, str) else exact(p.default)
         rows.append((p.name, default, p.bounds, p.unit, p.description))
     rows += given_rows(model)
     outputs = [("output", "kind", "", "unit", "meaning")]
@@ -177,7 +177,7 @@ def describe(model: Model) -> str:
         ]
     head = (
         f"{model.name}: {model.summary}\nSource: {model.citation}\n"
-        f"Study defaults: horizon {model.horizon:g}, dt {model.dt:g} {model.time_unit}"
+        f"Study defaults: horizon {exact(model.horizon)}, dt {exact(model.dt)} {model.time_unit}"
     )
     return f"{head}\n\n{_aligned(rows)}\n\n{_aligned(outputs)}"
 

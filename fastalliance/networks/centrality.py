@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fastalliance.errors import ConfigError
-from fastalliance.networks.checks import MAX_SEED, is_whole, package, show
+from fastalliance.limits import MAX_SEED
+from fastalliance.networks.checks import is_whole, package, show
 from fastalliance.networks.graphs import Integers, Networks
 
 Floats = npt.NDArray[np.float64]

@@ -10,11 +10,11 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from fastalliance.errors import ConfigError, suggestion
+from fastalliance.errors import ConfigError, exact, suggestion
+from fastalliance.limits import MAX_SEED
 
 FIELD = "structure.network"
 MAX_ENTRIES = 2**31  # neighbours and rows of all graphs together: 16 GiB
-MAX_SEED = 2**64 - 1
 
 
 def refusal(text: str, key: str = "") -> ConfigError:
@@ -63,7 +63,7 @@ def number(recipe: Mapping[str, Any], key: str, high: float, why: str = "") -> f
     """
     value = present(recipe, key)
     if not is_number(value) or not 0.0 <= float(value) <= high:
-        raise refusal(f"must be a number from 0 to {high:g}{why}, got {show(value)}", key)
+        raise refusal(f"must be a number from 0 to {exact(high)}{why}, got {show(value)}", key)
     return float(value)
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from fastalliance.errors import suggestion
+from fastalliance.limits import MAX_SEED
 from fastalliance.networks.checks import (
     MAX_ENTRIES,
-    MAX_SEED,
     is_number,
     is_whole,
     number,
@@ -215,7 +215,7 @@ def _shares(given: Mapping[Any, Any], members: int) -> _Read:
         shares[degree] = _share(share)
     total = math.fsum(shares.values())
     if abs(total - 1.0) > 1e-9:
-        raise refusal(f"must have shares that sum to 1, got {total:g}", "degrees")
+        raise refusal(f"must have shares that sum to 1, got {total:.12g}", "degrees")
     used = np.array(sorted(degree for degree, share in shares.items() if share > 0.0), np.int64)
     weights = np.array([shares[int(degree)] for degree in used]) / total
     if members % 2 and np.all(used % 2):

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from fastalliance.errors import DesignError
+from fastalliance.errors import DesignError, exact
+from fastalliance.limits import MAX_POINTS
 from fastalliance.study.plan import size_text
 
-MAX_POINTS = 2**32
 _VALUE_BYTES = 64  # of a value while it is checked: a Python float in lists, and its array
 _MEMORY_SHARE = 0.8  # of the free memory that may be taken
 
@@ -111,7 +111,8 @@ def expand_axis(axis: Any, where: str) -> list[Any]:
     (kind, (start, stop, third)), *_ = axis.items()
     if kind == "arange":
         if n < 1:
-            raise DesignError(f"{where}: arange [{start:g}, {stop:g}, {third:g}] is empty")
+            steps = ", ".join(map(exact, (start, stop, third)))
+            raise DesignError(f"{where}: arange [{steps}] is empty")
         require_values(n, where)
         return [start + i * third for i in range(n)]
     if n < 1 or n != third:
@@ -119,7 +120,7 @@ def expand_axis(axis: Any, where: str) -> list[Any]:
     require_values(n, where)
     if kind == "geomspace" and not start * stop > 0:
         raise DesignError(
-            f"{where}: geomspace needs two ends of one sign, got [{start:g}, {stop:g}]"
+            f"{where}: geomspace needs two ends of one sign, got [{exact(start)}, {exact(stop)}]"
         )
     if n == 1:
         return [float(start)]

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastalliance.engine.limits import MAX_STEPS
-from fastalliance.errors import ConfigError, ModelError, ParameterError, suggestion
+from fastalliance.errors import ConfigError, ModelError, ParameterError, exact, suggestion
 from fastalliance.library.definition import place
 from fastalliance.library.model import Model
+from fastalliance.limits import MAX_STEPS
 
 Floats = npt.NDArray[np.float64]
 _MAX_CHECKED = 20_000  # distinct parameter combinations looked at in Python
@@ -40,21 +40,26 @@ def count_steps(horizon: float, dt: float) -> int:
     """
     for name, value in (("horizon", horizon), ("dt", dt)):
         if not (math.isfinite(value) and value > 0):
-            raise ConfigError(f"{name} must be positive and finite, got {value:g}")
+            raise ConfigError(f"{name} must be positive and finite, got {exact(value)}")
     if dt > horizon:
-        raise ConfigError(f"dt must not exceed the horizon {horizon:g}, got {dt:g}")
+        raise ConfigError(f"dt must not exceed the horizon {exact(horizon)}, got {exact(dt)}")
     ratio = horizon / dt
     if ratio > MAX_STEPS:
         raise ConfigError(
-            f"horizon {horizon:g} / dt {dt:g} gives {ratio:.3g} steps; at most {MAX_STEPS:,}"
+            f"horizon {exact(horizon)} / dt {exact(dt)} gives {_steps_text(ratio)} steps; at most "
+            f"{MAX_STEPS:,}"
         )
     steps = round(ratio)
     if abs(ratio - steps) > 1e-9 * ratio:
         raise ConfigError(
-            f"horizon must be a multiple of dt: {horizon:g} / {dt:g} = {ratio:.12g} steps; "
-            f"horizon {steps * dt:g} would be"
+            f"horizon must be a multiple of dt: {exact(horizon)} / {exact(dt)} = {ratio:.12g} "
+            f"steps; horizon {steps * dt:.12g} would be"
         )
     return steps
+
+
+def _steps_text(ratio: float) -> str:
+    return f"{ratio:,.0f}" if ratio < 1e15 else f"{ratio:.3g}"
 
 
 def record_interval(every: Any, horizon: float, dt: float, where: str) -> int:
@@ -69,12 +74,13 @@ def record_interval(every: Any, horizon: float, dt: float, where: str) -> int:
     if not (number and math.isfinite(every) and every > 0):
         raise ConfigError(f"{where} must be a positive, finite number, got {every!r}")
     if every > horizon:
-        raise ConfigError(f"{where} must not exceed the horizon {horizon:g}, got {every:g}")
+        rule = f"must not exceed the horizon {exact(horizon)}"
+        raise ConfigError(f"{where} {rule}, got {exact(every)}")
     steps = round(float(every) / dt)
     if steps < 1 or abs(every / dt - steps) > 1e-9 * steps:
-        raise ConfigError(f"{where} must be a multiple of dt {dt:g}, got {every:g}")
+        raise ConfigError(f"{where} must be a multiple of dt {exact(dt)}, got {exact(every)}")
     if count_steps(horizon, dt) % steps:
-        raise ConfigError(f"{where} must divide the horizon {horizon:g}, got {every:g}")
+        raise ConfigError(f"{where} must divide the horizon {exact(horizon)}, got {exact(every)}")
     return steps
 
 
@@ -225,7 +231,7 @@ def check_step(
             if not holds:
                 values = {**fixed, **point, "dt": dt, "horizon": horizon}
                 named = [name for name in requirement.text.split() if name in values]
-                got = ", ".join(f"{name} {values[name]:g}" for name in named)
+                got = ", ".join(f"{name} {exact(values[name])}" for name in named)
                 raise ParameterError(f"{model.name}: {requirement.text}, got {got}")
     for caution in model.cautions:
         for point, holds in _evaluate(model, caution.holds, fixed, varied, dt):
@@ -238,15 +244,17 @@ def _check_rate(model: Model, dt: float, point: Point, rate: Any) -> None:
     if not isinstance(rate, numbers.Real) or math.isnan(rate):
         raise ModelError(f"model {model.name}: fastest_rate{_at(point)} is no number but {rate!r}")
     if dt * float(rate) > 1.0 + 1e-12:
-        rule = f"be <= {1.0 / float(rate):g} {model.time_unit}" if rate < math.inf else "be shorter"
+        # 13 digits: a dt of so many is inside the tolerance
+        most = f"{1.0 / float(rate):.13g} {model.time_unit}"
+        rule = f"be <= {most}" if rate < math.inf else "be shorter"
         raise ConfigError(
             f"dt must {rule} for {model.name}{_at(point)} "
-            f"(its fastest rate is {float(rate):g} per {model.time_unit}), got {dt:g}"
+            f"(its fastest rate is {float(rate):.12g} per {model.time_unit}), got {exact(dt)}"
         )
 
 
 def _at(point: Mapping[str, float]) -> str:
-    return " at " + ", ".join(f"{k} {v:g}" for k, v in point.items()) if point else ""
+    return " at " + ", ".join(f"{k} {v:.12g}" for k, v in point.items()) if point else ""
 
 
 def warn(text: str) -> None:

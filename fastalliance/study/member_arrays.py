@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastalliance.configuration.messages import printable, show
-from fastalliance.errors import ConfigError, ParameterError
+from fastalliance.errors import ConfigError, ParameterError, exact
 from fastalliance.library.population import MemberInput
 from fastalliance.parameters import Parameter
 
@@ -89,10 +89,11 @@ def _check_values(array: Floats, value: Parameter, where: str) -> None:
     inside &= np.isfinite(array) | (value.allow_infinite & ~np.isnan(array))
     if not inside.all():
         graph, member = np.argwhere(~inside)[0]
-        rule = value.bounds if value.bounds != "any" else "a number"
+        refused = float(array[graph, member])
+        rule = value.requirement(refused)
         of_graph = f" in graph {graph}" if len(array) > 1 else ""
         raise ParameterError(
-            f"{where} must be {rule}, got {array[graph, member]:g} for member {member}{of_graph}"
+            f"{where} must be {rule}, got {exact(refused)} for member {member}{of_graph}"
         )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from fastalliance.errors import ConfigError
 from fastalliance.executors import SYSTEMS, check_scheduler
+from fastalliance.executors.addresses import require_form
 from fastalliance.store.shards import Shard
 from fastalliance.study import checks
 from fastalliance.study.progress import ProgressLike
@@ -89,6 +90,7 @@ class RunOptions:
             )
         if self.scheduler is not None:
             check_scheduler(self.scheduler)
+            require_form(self.scheduler)
         if self.scheduler in SYSTEMS and self.jobs is None:
             raise ConfigError(
                 f"scheduler {self.scheduler} needs the number of jobs; give jobs (--jobs N)"

@@ -209,8 +209,9 @@ class Plan:
     def _time_rows(self) -> list[tuple[str, str]]:
         compiling = self.rates.compiling
         once = ("- compiling, once a machine", seconds_text(compiling))
+        cores = _counted(self.cores, "core")
         return [
-            (f"time on {_counted(self.cores, 'core')}, about", time_text(self.seconds)),
+            ("time, about", f"{time_text(self.seconds)} on {cores}"),
             ("- starting a process", seconds_text(self.starting_seconds)),
             *([once] if compiling > _COMPILED else []),
             ("- tiles", seconds_text(self.computing_seconds)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from fastalliance.engine import block_bytes
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from fastalliance.study.tiles import Tiling
 
 _OWN_FILES = 8  # documents of the store, its places and the lease; a lease, a ledger file
+_MAX_CORES = 10**9
 _LEDGER_FILES = 60  # more while it runs, until they are merged
 
 
@@ -30,10 +32,10 @@ def planned(
     Raises
     ------
     ConfigError
-        A number is no whole one from 1 on.
+        A number is no whole one from 1 on, or there are more than 10^9 cores.
     """
     if cores is not None:
-        cores = checks.whole_number(cores, "cores", 1)
+        cores = checks.whole_number(cores, "cores", 1, _MAX_CORES)
     if points_per_tile is not None:
         points_per_tile = checks.whole_number(points_per_tile, "points_per_tile", 1)
     tiling = study.tiling(points_per_tile)
@@ -57,18 +59,12 @@ def plan(
     kept = direct_specs(study, tiling, dims)
     final = [labels.final_spec(variable, tiling, dims) for variable in variables]
     packed = packed_shapes(study, tiling)
-    n_points, model = study.design.n_points, study.model
+    n_points = study.design.n_points
     per_point = sum(variable.extra_size for variable in variables)
-    outputs_bytes = tiling.points_per_tile * tiling.replicates_per_tile
-    outputs_bytes *= 8 * len(model.output_variables)
-    packed_bytes = 8 * sum(math.prod(shape) for shape in packed.values())
-    kept_bytes = 8 * sum(math.prod(spec.chunks) for spec in kept)
-    tile_bytes = 2 * outputs_bytes + packed_bytes + kept_bytes  # twice: while it is reduced
-    # of what is labelled in one go
-    group_bytes = packed_bytes * tiling.n_blocks * group_size(tiling)
     own_files = _OWN_FILES + 2 * _n_coordinates(study) + _n_files(kept)
+    n_cores = thread_count(cores or study.configuration.execution.threads)
     return Plan(
-        model=model.name,
+        model=study.model.name,
         points=n_points,
         replicates=study.replicates,
         instances=n_points * study.replicates,
@@ -80,17 +76,42 @@ def plan(
         points_per_tile=tiling.points_per_tile,
         statistics_bytes=8 * n_points * per_point,
         kept_bytes=8 * sum(math.prod(spec.shape) for spec in kept),
-        packed_bytes=packed_bytes * tiling.n_tiles,
-        thread_bytes=tile_bytes + _population_bytes(study),
-        tile_bytes=tile_bytes,
-        shared_bytes=study.given.n_bytes(study.sizes) if model.population is not None else 0,
-        labelling_bytes=3 * group_bytes + 16 * math.prod(labels.slab_shape(tiling)) * per_point,
+        packed_bytes=_bytes_of(packed) * tiling.n_tiles,
+        **_memory(study, tiling, kept, packed, per_point),
         files_running=own_files + _LEDGER_FILES + len(packed) * (1 + tiling.n_tiles),
         files_finished=own_files + _n_files(final),
-        cores=(n_cores := thread_count(cores or study.configuration.execution.threads)),
+        cores=n_cores,
         driver_seconds=_driver_seconds(study, n_cores),
         rates=measured or usual_rates(study),
     )
+
+
+def _memory(
+    study: Study,
+    tiling: Tiling,
+    kept: Sequence[ArraySpec],
+    packed: Mapping[str, tuple[int, ...]],
+    per_point: int,
+) -> dict[str, int]:
+    """Return the fields of a plan that are bytes of memory."""
+    outputs = tiling.points_per_tile * tiling.replicates_per_tile
+    outputs *= 8 * len(study.model.output_variables)
+    kept_bytes = 8 * sum(math.prod(spec.chunks) for spec in kept)
+    tile = 2 * outputs + _bytes_of(packed) + kept_bytes  # twice: while it is reduced
+    # of what is labelled in one go
+    group = _bytes_of(packed) * tiling.n_blocks * group_size(tiling)
+    of_structure = study.model.population is not None
+    return {
+        "thread_bytes": tile + _population_bytes(study),
+        "tile_bytes": tile,
+        "shared_bytes": study.given.n_bytes(study.sizes) if of_structure else 0,
+        "labelling_bytes": 3 * group + 16 * math.prod(labels.slab_shape(tiling)) * per_point,
+    }
+
+
+def _bytes_of(packed: Mapping[str, tuple[int, ...]]) -> int:
+    """Return the bytes that a tile has in arrays of these shapes."""
+    return 8 * sum(math.prod(shape) for shape in packed.values())
 
 
 def _driver_seconds(study: Study, cores: int) -> float:
@@ -113,7 +134,7 @@ def _population_bytes(study: Study) -> int:
     return block_bytes(study.model, members, has_network="network" in study.given.names)
 
 
-def _n_files(specs: list[ArraySpec] | tuple[ArraySpec, ...]) -> int:
+def _n_files(specs: Sequence[ArraySpec]) -> int:
     """Return the files of labelled arrays: a document and chunks each."""
     grids = (zip(spec.shape, spec.chunks, strict=True) for spec in specs)
     return sum(1 + math.prod(-(-n // c) for n, c in grid) for grid in grids)

@@ -34,7 +34,14 @@ _FIELDS = (
 
 
 def stored_study(url: str, model: Model | None) -> Study:
-    """Return the study of a store, which need not be finished, for a replay.
+    """Return the study of a store, for a replay; see `stored`."""
+    return stored(url, model)[0]
+
+
+def stored(url: str, model: Model | None) -> tuple[Study, StoreHandle]:
+    """Return the study of a store, which need not be finished, and the store.
+
+    A warning says where its kernels are others.
 
     Raises
     ------
@@ -45,12 +52,8 @@ def stored_study(url: str, model: Model | None) -> Study:
     """
     handle = read(url)
     chosen = model_of(handle, model)
-    if kernel_hash(chosen) != handle.attrs["kernel_hash"]:
-        warn(
-            "the store was computed by other kernels (another version, or a changed model): the "
-            "replicate may differ from the one in the study"
-        )
-    return rebuild(handle, chosen, adopt=True)
+    warn_of_other_kernels(handle, chosen)
+    return rebuild(handle, chosen, adopt=True), handle
 
 
 def model_of(handle: StoreHandle, given: Model | None) -> Model:
@@ -74,8 +77,14 @@ def model_of(handle: StoreHandle, given: Model | None) -> Model:
     return given or library.get(name)
 
 
-def warn_of_other_kernels(handle: StoreHandle, model: Model) -> bool:
-    """Say so where a store was computed by other kernels; return whether it was."""
+def warn_of_other_kernels(handle: StoreHandle, model: Model, more: str = "") -> bool:
+    """Say so, and what `more` it means, where a store was computed by other kernels.
+
+    Returns
+    -------
+    bool
+        Whether it was, all of it or a part.
+    """
     now = kernel_hash(model)
     history = handle.attrs.get("history", [])
     found = dict.fromkeys([handle.attrs["kernel_hash"], *(e.get("kernel_hash") for e in history)])
@@ -86,7 +95,7 @@ def warn_of_other_kernels(handle: StoreHandle, model: Model) -> bool:
     warn(
         f"{handle.path} was {mixed}computed by other kernels (version "
         f"{handle.attrs['fastalliance_version']}, kernels {', '.join(k[:12] for k in others)}; now "
-        f"kernels {now[:12]}): recomputed values may differ, nothing without a digest is repaired"
+        f"kernels {now[:12]}): recomputed values may differ{more}"
     )
     return True
 

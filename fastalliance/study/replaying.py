@@ -7,10 +7,10 @@ import shlex
 from fastalliance import library
 from fastalliance.engine import prepare_driver
 from fastalliance.library.model import Model
-from fastalliance.store import digest, read
+from fastalliance.store import digest
 from fastalliance.study.checks import whole_number
 from fastalliance.study.model_file import spec_of
-from fastalliance.study.rebuilding import model_of, rebuild, warn_of_other_kernels
+from fastalliance.study.rebuilding import stored
 from fastalliance.study.tile_data import TileComputer
 from fastalliance.study.tiles import Tile, Tiling
 
@@ -27,21 +27,8 @@ class TileReplay:
     """
 
     def __init__(self, store: str, number: int, model: Model | None) -> None:
-        """Look the tile up.
-
-        Raises
-        ------
-        StoreError
-            There is no store, or it is damaged.
-        ModelError
-            The model is not the store's, or not known.
-        ConfigError
-            There is no such tile.
-        """
-        handle = read(store)
-        chosen = model_of(handle, model)
-        warn_of_other_kernels(handle, chosen)
-        self._study = rebuild(handle, chosen, adopt=True)
+        """Look the tile up; raise as `stored` does, or ConfigError where there is no such tile."""
+        self._study, handle = stored(store, model)
         self._tiling = Tiling.from_plain(handle.attrs["tiling"])
         self.n_tiles = self._tiling.n_tiles
         self.tile = self._tiling.tile(whole_number(number, "tile", 0, self.n_tiles - 1))

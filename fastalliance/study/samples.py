@@ -10,14 +10,14 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from fastalliance.errors import DesignError, suggestion
+from fastalliance.errors import DesignError, exact, suggestion
+from fastalliance.limits import MAX_SEED
 from fastalliance.study.axes import require_values
 
 Floats = npt.NDArray[np.float64]
 Method = Literal["sobol", "latin_hypercube", "uniform"]
 METHODS: tuple[Method, ...] = ("sobol", "latin_hypercube", "uniform")
 _MAX_SOBOL = 2**30  # of SciPy's generator, which has 30 bits
-_MAX_SEED = 2**64 - 1
 
 
 def sample_source(n: Any, ranges: Any, method: Any, seed: Any) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def sample_axes(source: Mapping[str, Any]) -> dict[str, list[float]]:
 def _whole(value: Any, field: str, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise DesignError(f"design.sample.{field} must be a whole number, got {value!r}")
-    if not least <= int(value) <= _MAX_SEED:
+    if not least <= int(value) <= MAX_SEED:
         raise DesignError(f"design.sample.{field} must be from {least} to 2^64 - 1, got {value}")
     return int(value)
 
@@ -78,7 +78,8 @@ def _range(name: Any, pair: Any) -> list[float]:
             raise DesignError(f"{where} must be [low, high], two numbers, got {pair!r}")
     low, high = float(low), float(high)
     if not (low < high and math.isfinite(high - low)):
-        raise DesignError(f"{where} must be finite with low < high, got [{low:g}, {high:g}]")
+        got = f"[{exact(low)}, {exact(high)}]"
+        raise DesignError(f"{where} must be finite with low < high, got {got}")
     return [low, high]
 
 

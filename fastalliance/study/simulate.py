@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fastalliance.engine import Block, prepare_driver, run_points
-from fastalliance.engine.limits import MAX_REPLICATES
 from fastalliance.errors import ConfigError, DesignError
 from fastalliance.library.model import Model
+from fastalliance.limits import MAX_REPLICATES
 from fastalliance.outputs import Output
 from fastalliance.store import Coordinate
 from fastalliance.study import checks, labels

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastalliance.errors import ModelError
+from fastalliance.errors import ModelError, exact
 from fastalliance.outputs import Output, Ratio
 
 Floats = npt.NDArray[np.float64]
@@ -289,7 +289,7 @@ def _require_codes(
     if wrong.any():
         raise ModelError(
             f"output {output.name} is declared as {output.kind}, so it must be {allowed} (or NaN), "
-            f"got {values[wrong][0]:g}"
+            f"got {exact(values[wrong][0])}"
         )
 
 

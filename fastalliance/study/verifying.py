@@ -121,7 +121,9 @@ def verify(
         lease = stack.enter_context(repairing(url) if repair else nullcontext())
         contents = inspect(url)
         chosen = model_of(contents.handle, model)
-        other_kernels = warn_of_other_kernels(contents.handle, chosen)
+        other_kernels = warn_of_other_kernels(
+            contents.handle, chosen, ", nothing without a digest is repaired"
+        )
         interrupts = stack.enter_context(Interrupts())
         found = Findings(contents, other_kernels=other_kernels, repairing=repair)
         _verify(found, chosen, lease, options, interrupts.stop)

@@ -28,7 +28,8 @@ def test_plan__measures_the_rate_of_a_core() -> None:
     found = rows(done("plan", "study.yaml", "--cores", "1"))
     assert re.fullmatch(r"[\d.,]+ M instance-steps/s", found["rate of a core, about"])
     assert re.match(r"on this machine at \d+ places of the design", found["- measured"])
-    assert {"time on 1 core, about", "- tiles", "- labelling, by one process"} <= set(found)
+    assert found["time, about"].endswith(" on 1 core")
+    assert {"- starting a process", "- tiles", "- labelling, by one process"} <= set(found)
     assert {"memory of a process, about", "- for each thread more"} <= set(found)
     assert re.fullmatch(r"\d+ files, .* uncompressed", found["store when finished, about"])
     assert "- compressed" in found
@@ -38,7 +39,7 @@ def test_plan__assumes_a_rate_where_that_is_wanted() -> None:
     found = rows(done("plan", "study.yaml", "--cores", "16", "--no-calibrate"))
     assert found["rate of a core, about"] == "60 M instance-steps/s"
     assert found["- not measured"] == "a cautious figure for models like this one"
-    assert "time on 16 cores, about" in found
+    assert found["time, about"].endswith(" on 16 cores")
     assert "- compressed" not in found
 
 
@@ -52,6 +53,21 @@ def test_plan__of_a_model_of_ones_own_is_measured() -> None:
 def test_cores__that_are_no_number_are_refused(cores: str) -> None:
     said = refused("plan", "study.yaml", f"--cores={cores}")
     assert said.startswith("argument --cores: must be a whole number >= 1, got ")
+
+
+@pytest.mark.parametrize("cores", ["1000000001", "1" + 5000 * "0"])
+def test_cores__more_than_there_are_anywhere_are_refused(cores: str) -> None:
+    said = refused("plan", "study.yaml", "--cores", cores)
+    assert re.match(r"(argument --)?cores(:| must)", said)
+    assert len(said) < 200
+
+
+@pytest.mark.parametrize("cores", ["1", "1000", "100000000", "1000000000"])
+def test_cores__of_any_number_leave_the_table_as_wide(cores: str) -> None:
+    lines = done("plan", "study.yaml", "--no-calibrate", "--cores", cores).splitlines()
+    values = {len(re.match(r"(\S+ )*\S+ {2,}|\s+", line).group()) for line in lines}
+    assert values == {len("kept replicates and trajectories  ")}
+    assert max(map(len, lines)) <= 80
 
 
 def test_more_cores_than_tiles__are_said_with_what_helps() -> None:

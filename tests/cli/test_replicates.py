@@ -184,7 +184,10 @@ def test_replay__by_values_and_by_number() -> None:
         (["kept.zarr", "--point", "initial_trust"], "must be a number, or NAME=VALUE", 2),
         (["kept.zarr", "--point", "initial_trust=1,initial_trust=2"], "initial_trust twice", 2),
         (["kept.zarr", "--point", "trust_noise=0.1"], "does not vary", 2),
+        (["kept.zarr", "--point", "²"], "must be a number, or NAME=VALUE", 2),
         (["kept.zarr", "--replicate", "-1"], "replicate must be a whole number from 0", 2),
+        (["kept.zarr", "--every", "1"], "give --plot too", 2),
+        (["kept.zarr", "--members"], "give --plot too", 2),
         (["kept.zarr", "--model-file", f"{OWN_MODEL}:MODEL"], "made with the model 'dyad'", 2),
     ],
 )
@@ -192,6 +195,32 @@ def test_replay__wrong_arguments(arguments: list[str], expected: str, code: int)
     Path("study.yaml").write_text(STUDY + DESIGNS["grid"])
     assert command("run", "study.yaml", "--quiet").code == 0
     assert expected in refused("replay", *arguments, code=code)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["--point", "0"],  # said, and not the default
+        ["--replicate", "0"],
+        ["--plot", "one.png"],
+        ["--every", "1"],
+        ["--members"],
+        ["--point", "1", "--replicate", "2", "--plot", "one.png", "--every", "1", "--members"],
+    ],
+)
+def test_replay__of_a_tile_refuses_what_is_of_one_replicate(given: list[str]) -> None:
+    names = ", ".join(option for option in given if option.startswith("--"))
+    expected = f"--tile runs all of a tile, not one replicate; leave out {names}"
+    assert refused("replay", "kept.zarr", "--tile", "0", *given).endswith(expected)
+
+
+def test_replay__of_no_point_is_of_the_first_and_of_the_first_replicate() -> None:
+    Path("study.yaml").write_text(STUDY + DESIGNS["grid"])
+    assert command("run", "study.yaml", "--quiet").code == 0
+    out = done("replay", "kept.zarr")
+    assert out.startswith("dyad, replicate 0, seed 11")
+    assert "\nat private_orientation = 0, initial_trust = 0.5\n" in out
+    assert out == done("replay", "kept.zarr", "--point", "0", "--replicate", "0")
 
 
 def test_replay__warns_of_other_kernels() -> None:
@@ -203,6 +232,11 @@ def test_replay__warns_of_other_kernels() -> None:
     content = json.loads(document.read_text())
     content["attributes"]["kernel_hash"] = "0" * 64
     document.write_text(json.dumps(content))
-    outcome = command("replay", "kept.zarr")
-    assert outcome.code == 0
-    assert re.match("fastalliance: warning: the store was computed by other kernels", outcome.err)
+    for replay in (["replay", "kept.zarr"], ["replay", "kept.zarr", "--tile", "0"]):
+        outcome = command(*replay)
+        assert outcome.code == 0
+        assert re.search(
+            r"^fastalliance: warning: .*kept\.zarr was .*by other kernels", outcome.err
+        )
+        assert re.search(r"kernels 0{12}; now kernels \w{12}\): .* may differ$", outcome.err, re.M)
+        assert outcome.err.count("\n") == 1

@@ -292,7 +292,11 @@ WRONG = [
     ("thresholds: no.csv", 10, "structure.thresholds: cannot read '"),
     ("thresholds: edges.csv", 10, "edges.csv', line 1 must be one number, got 'source,tar"),
     ("thresholds: []", 10, "structure.thresholds must hold one number a member, at least two"),
-    ("thresholds: [0.1, .nan]", 10, "structure.thresholds must be a number, got nan for member 1"),
+    (
+        "thresholds: [0.1, .nan]",
+        10,
+        "structure.thresholds must be finite or inf, got nan for member 1",
+    ),
     ("thresholds: [0.1, x]", 10, "structure.thresholds must be numbers, got 'x'"),
     ("thresholds: [true, 0.1]", 10, "structure.thresholds must be numbers, got True"),
     ("centralities: [0.1, 7]", 10, "structure.centralities must be 0..1, got 7 for member 1"),

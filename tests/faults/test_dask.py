@@ -340,7 +340,7 @@ def test_run__whose_workers_and_driver_are_killed_is_resumed_on_threads_and_prov
     Path("study.yaml").write_text(STUDY)
     with cluster(2, "--no-nanny") as made:
         run = ("run", "study.yaml", "--quiet", "--store", store)
-        with started(*run, "--scheduler", made.address) as driver:
+        with started(*run, "--scheduler", made.address, "--points-per-tile", 4) as driver:
             wait_for_tiles(store, 2, driver)
             kill(made.workers[0])
             wait_for_tiles(store, status(store).n_done + 3, driver)

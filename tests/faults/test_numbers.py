@@ -36,7 +36,7 @@ TIMES = [
     ({"horizon": 1.0, "dt": 2.0}, "dt must not exceed the horizon 1, got 2"),
     ({"horizon": 1.0, "dt": 0.3}, "horizon must be a multiple of dt: 1 / 0.3 = 3.33333"),
     ({"horizon": 1.0, "dt": 1.0 / 3.0 * (1 + 2e-9)}, "horizon must be a multiple of dt"),
-    ({"horizon": 2.0**31, "dt": 1.0}, "2.15e+09 steps; at most 2,147,483,647"),
+    ({"horizon": 2.0**31, "dt": 1.0}, "2,147,483,648 steps; at most 2,147,483,647"),
     ({"replicates": 0}, "replicates must be a whole number from 1 to 2^24 = 16777216, got 0"),
     ({"seed": 2**64}, "seed must be a whole number from 0"),
 ]

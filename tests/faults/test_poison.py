@@ -127,7 +127,7 @@ def test_replay_of_a_tile__refuses_what_does_not_fit() -> None:
     model = ("--model-file", f"{MODEL}:MODEL")
     for options, message in (
         (("--tile", "6", *model), "tile must be a whole number from 0 to 5, got 6"),
-        (("--tile", "2", "--replicate", "1", *model), "leave --point, --replicate and --plot out"),
+        (("--tile", "2", "--replicate", "1", *model), "not one replicate; leave out --replicate\n"),
         (("--tile", "2"), "which is not built in; give it: --model-file FILE.py:NAME"),
     ):
         outcome = command("replay", STORE, *options)

@@ -10,7 +10,7 @@ from fastalliance.configuration import load_configuration
 from fastalliance.errors import ConfigError
 
 WHOLE = "must be a whole number from"
-NAN = "must be a finite number, got nan"
+NAN = "must be a number, got nan"
 
 FAULTS = {
     "unknown key": ("replicats: 5", "unknown field replicats; did you mean 'replicates'?"),
@@ -51,7 +51,7 @@ FAULTS = {
     "empty design": ("design: {grid: {}}", "design.grid must not be empty"),
     "oversized axis": (
         "design: {grid: {x: {linspace: [0, 1, 1000000000000000]}}}",
-        f"design.grid.x.linspace[2] {WHOLE} 1 to 2^32 - 1, got 1000000000000000",
+        f"design.grid.x.linspace[2] {WHOLE} 1 to 2^32, got 1000000000000000",
     ),
     "seed negative": ("seed: -1", f"seed {WHOLE} 0 to 2^64 - 1, got -1"),
     "seed fractional": ("seed: 0.5", f"seed {WHOLE} 0 to 2^64 - 1, got 0.5"),

@@ -9,7 +9,8 @@ from pydantic import BaseModel
 
 from fastalliance.configuration import schema, validate_fields
 from fastalliance.configuration.faults import SECTIONS
-from fastalliance.errors import ConfigError
+from fastalliance.errors import ConfigError, DesignError
+from fastalliance.study.axes import require_points
 
 
 def refused(fields, **place):
@@ -128,7 +129,7 @@ def grid(axis):
         ({"dt": float("nan")}, "dt must be a finite number > 0, got nan"),
         ({"dt": -0.5}, "dt must be a finite number > 0, got -0.5"),
         ({"dt": "12:30"}, "dt must be a finite number > 0, got '12:30'"),
-        ({"parameters": {"a": float("nan")}}, "parameters.a must be a finite number, got nan"),
+        ({"parameters": {"a": float("nan")}}, "parameters.a must be a number, got nan"),
         ({"parameters": {"a": True}}, f"parameters.a {VALUE} True"),
         ({"parameters": {"a": [1]}}, f"parameters.a {VALUE} [1]"),
         ({"parameters": {"a": None}}, f"parameters.a {VALUE} nothing"),
@@ -202,7 +203,7 @@ def test_field__refused(fields, message):
     ("axis", "message"),
     [
         ([], " must not be empty"),
-        ([0, float("nan")], "[1] must be a finite number, got nan"),
+        ([0, float("nan")], "[1] must be a number, got nan"),
         ([0, True], f"[1] {VALUE} True"),
         ([0, 0.0], " must not repeat a value, got 0.0 twice"),
         (["fast", "fast"], " must not repeat a value, got 'fast' twice"),
@@ -213,9 +214,9 @@ def test_field__refused(fields, message):
         ),
         ({"linspace": [0, 1]}, ".linspace must be [first, last, number of values], got [0, 1]"),
         ({"linspace": 5}, ".linspace must be [first, last, number of values], got 5"),
-        ({"linspace": [0, 1, 0]}, f".linspace[2] {WHOLE} 1 to 2^32 - 1, got 0"),
-        ({"linspace": [0, 1, 2**32]}, f".linspace[2] {WHOLE} 1 to 2^32 - 1, got 4294967296"),
-        ({"linspace": [0, 1, 3.0]}, f".linspace[2] {WHOLE} 1 to 2^32 - 1, got 3.0; write 3"),
+        ({"linspace": [0, 1, 0]}, f".linspace[2] {WHOLE} 1 to 2^32, got 0"),
+        ({"linspace": [0, 1, 2**32 + 1]}, f".linspace[2] {WHOLE} 1 to 2^32, got 4294967297"),
+        ({"linspace": [0, 1, 3.0]}, f".linspace[2] {WHOLE} 1 to 2^32, got 3.0; write 3"),
         ({"linspace": [0, float("inf"), 3]}, ".linspace[1] must be a finite number, got inf"),
         (
             {"linspace": ["0", 1, 3]},
@@ -225,14 +226,18 @@ def test_field__refused(fields, message):
         ({"arange": [0, 1]}, ".arange must be [first, end, step], got [0, 1]"),
         ({"arange": [0, 1, 0]}, ".arange must have a step that is not 0"),
         ({"arange": [0, 1, -1]}, ".arange is empty: steps of -1 do not lead from 0 to 1"),
+        (
+            {"arange": [0, 1234567.5, -1]},
+            ".arange is empty: steps of -1 do not lead from 0 to 1234567.5",
+        ),
         ({"arange": [1, 1, 1]}, ".arange is empty: steps of 1 do not lead from 1 to 1"),
         (
             {"arange": [0, 1, 1e-300]},
-            ".arange has more than 2^32 - 1 values: 0 to 1 in steps of 1e-300",
+            ".arange has more than 2^32 values: 0 to 1 in steps of 1e-300",
         ),
         (
             {"arange": [-1e308, 1e308, 1]},
-            ".arange has more than 2^32 - 1 values: -1e+308 to 1e+308 in steps of 1",
+            ".arange has more than 2^32 values: -1e+308 to 1e+308 in steps of 1",
         ),
         (
             {"geomspace": [0, 1, 3]},
@@ -262,6 +267,14 @@ def test_axis__of_one_value_or_tiny_ones_is_allowed(axis):
     assert validate_fields({"model": "dyad", **grid(axis)}).design is not None
 
 
+def test_axis__has_as_many_values_as_a_design_may_have_points():
+    require_points(2**32, "a design")
+    with pytest.raises(DesignError, match="4,294,967,297 points, at most 4,294,967,296 are"):
+        require_points(2**32 + 1, "a design")
+    made = validate_fields({"model": "dyad", **grid({"linspace": [0, 1, 2**32]})})
+    assert made.design.grid["x"].linspace[2] == 2**32
+
+
 @pytest.mark.parametrize(
     ("design", "message"),
     [
@@ -281,7 +294,7 @@ def test_axis__of_one_value_or_tiny_ones_is_allowed(axis):
         ),
         (
             {"sample": {"n": 0, "ranges": {"x": [0, 1]}}},
-            f"design.sample.n {WHOLE} 1 to 2^32 - 1, got 0",
+            f"design.sample.n {WHOLE} 1 to 2^32, got 0",
         ),
         (
             {"sample": {"n": 4, "seed": -1, "ranges": {"x": [0, 1]}}},
@@ -304,7 +317,7 @@ def test_axis__of_one_value_or_tiny_ones_is_allowed(axis):
         ({"table": {}}, "design.table must not be empty"),
         ({"table": {"a": []}}, "design.table.a must not be empty"),
         ({"table": {"a": 1}}, "design.table.a must be a list, got 1"),
-        ({"table": {"a": [1, float("nan")]}}, "design.table.a[1] must be a finite number, got nan"),
+        ({"table": {"a": [1, float("nan")]}}, "design.table.a[1] must be a number, got nan"),
         (
             {"table": {"a": [1, 2], "b": [1, 2], "c": [1]}},
             "design.table must have columns of one length, got 2 values of 'a' and 1 of 'c'",

@@ -81,6 +81,7 @@ def test_sample__of_whole_numbers_takes_each_alike():
         ({"ranges": [("start", 0, 1)]}, "ranges must give low and high"),
         ({"ranges": {"start": (1.0, 1.0)}}, r"finite with low < high, got \[1, 1\]"),
         ({"ranges": {"start": (2.0, 1.0)}}, "finite with low < high"),
+        ({"ranges": {"start": (1000001.5, 1e6)}}, r"got \[1000001\.5, 1000000\]"),
         ({"ranges": {"start": (0.0, math.nan)}}, "finite with low < high"),
         ({"ranges": {"target": (0.0, math.inf)}}, "finite with low < high"),
         ({"ranges": {"target": (-1e308, 1e308)}}, "finite with low < high"),

@@ -106,6 +106,15 @@ def test_csv__is_a_tidy_table_with_the_same_bits(grid: xr.Dataset, tmp_path: Pat
     assert "" in path.read_text().splitlines()[6].split(",")  # NaN is an empty cell
 
 
+def test_csv__names_of_quantiles_tell_near_ones_apart(tmp_path: Path) -> None:
+    near = {"quantiles": [0.1234567, 0.1234568]}
+    study = fa.Study("dyad", replicates=9, horizon=4, statistics=near)
+    path = tmp_path / "table.csv"
+    export(study.run(), path)
+    names = [name for name in read_csv(path).columns if name.startswith("trust_a_quantile_")]
+    assert names == ["trust_a_quantile_0.1234567", "trust_a_quantile_0.1234568"]
+
+
 def test_parquet__is_the_same_table_with_units_and_provenance(
     grid: xr.Dataset, tmp_path: Path
 ) -> None:

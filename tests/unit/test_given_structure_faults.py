@@ -36,11 +36,15 @@ WRONG = {
         {"network": graph(), "thresholds": [0.1] * 20},
         "has 12 nodes, structure.m",
     ),
-    "nan": ({"thresholds": [0.1, math.nan]}, "must be a number, got nan for member 1"),
-    "nan number": ({"thresholds": math.nan}, "structure.thresholds must be finite, got nan"),
+    "nan": ({"thresholds": [0.1, math.nan]}, "must be finite or inf, got nan for member 1"),
+    "nan number": ({"thresholds": math.nan}, "structure.thresholds must be finite or inf, got nan"),
     "bounds": ({"centralities": [0.1, 1.5]}, "must be 0..1, got 1.5 for member 1"),
     "bounds of a number": ({"centralities": -1}, "structure.centralities must be 0..1, got -1"),
-    "infinite": ({"centralities": [0.1, math.inf]}, "must be 0..1, got inf for member 1"),
+    "infinite": (
+        {"centralities": [0.1, math.inf]},
+        "must be finite and 0..1, got inf for member 1",
+    ),
+    "large": ({"centralities": [0.1, 1234567.5]}, "must be 0..1, got 1234567.5 for member 1"),
     "in a graph": (
         {"network": RECIPE, "members": 2, "centralities": [[0, 1], [0, 2], [0, 1]]},
         "got 2 for member 1 in graph 1",

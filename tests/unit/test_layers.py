@@ -20,7 +20,7 @@ LAYERS = [
     {"engine"},
     {"library"},
     {"kernels", "parameters", "outputs", "networks"},
-    {"errors", "faults"},
+    {"errors", "faults", "limits"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 

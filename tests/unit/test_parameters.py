@@ -16,6 +16,8 @@ TIME = fa.Parameter("time_constant", 2.0, above=0.0, unit="month")
 NOISE = fa.Parameter("noise", lower=0.0, unit="month^-1/2")
 FREE = fa.Parameter("free")
 HALFLIFE = fa.Parameter("halflife", math.inf, above=0.0, allow_infinite=True)
+THRESHOLD = fa.Parameter("threshold", 0.2, allow_infinite=True)
+CAPPED = fa.Parameter("capped", 1.0, upper=1234567.5, allow_infinite=True)
 MEMBERS = fa.Parameter("members", 4, kind="integer", lower=1)
 MODE = fa.Parameter("mode", "calm", kind="choice", choices={"calm": 0, "wild": 3})
 
@@ -59,15 +61,27 @@ def test_value__inside_the_bounds_becomes_a_float(parameter, value, expected):
         (SHARE, decimal.Decimal("0.5"), "here must be a number, got Decimal('0.5')"),
         (RATE, -0.2, "here must be >= 0 per month, got -0.2"),
         (RATE, math.inf, "here must be finite and >= 0 per month, got inf"),
-        (RATE, "fast", "here must be a number per month, got 'fast'"),
+        (RATE, "fast", "here must be a number, got 'fast'"),
+        (TIME, "long", "here must be a number, got 'long'"),
         (TIME, 0.0, "here must be > 0 month, got 0"),
         (NOISE, -1.0, "here must be >= 0 month^-1/2, got -1"),
         (FREE, math.inf, "here must be finite, got inf"),
         (FREE, math.nan, "here must be finite, got nan"),
         (FREE, 10**400, "here is beyond double precision"),
-        (HALFLIFE, -math.inf, "here must be finite and > 0, got -inf"),
+        (HALFLIFE, -math.inf, "here must be > 0 or inf, got -inf"),
+        (HALFLIFE, math.nan, "here must be > 0 or inf, got nan"),
+        (HALFLIFE, -0.0, "here must be > 0, got -0"),
+        (THRESHOLD, -math.inf, "here must be finite or inf, got -inf"),
+        (CAPPED, math.inf, "here must be finite and <= 1234567.5, got inf"),
+        (CAPPED, 1234568.0, "here must be <= 1234567.5, got 1234568"),
         (MEMBERS, 2.5, "here must be a whole number, got 2.5"),
-        (MEMBERS, 2**53 + 2, "here must be a whole number up to 2^53, got 9.0072e+15"),
+        (MEMBERS, 2**53 + 2, "here must be a whole number up to 2^53, got 9007199254740994"),
+        (MEMBERS, 2**53 + 1, "here must be a whole number up to 2^53, got 9007199254740993"),
+        (MEMBERS, 1e300, "here must be a whole number up to 2^53, got 1e+300"),
+        (MEMBERS, 1000000.5, "here must be a whole number, got 1000000.5"),
+        (SHARE, 1000001, "here must be 0..1, got 1000001"),
+        (SHARE, 123456789.125, "here must be 0..1, got 123456789.125"),
+        (SHARE, 1 + 1e-15, "here must be 0..1, got 1.000000000000001"),
         (MEMBERS, math.nan, "here must be a whole number, got nan"),
         (MEMBERS, math.inf, "here must be a whole number, got inf"),
         (MEMBERS, 0, "here must be >= 1, got 0"),
@@ -92,6 +106,8 @@ def test_value__outside_is_refused_with_rule_unit_and_value(parameter, value, me
         (FREE, "any"),
         (MODE, "calm | wild"),
         (fa.Parameter("p", upper=3.0), "<= 3"),
+        (fa.Parameter("p", upper=1234567.5), "<= 1234567.5"),
+        (fa.Parameter("p", 2, kind="integer", lower=2, upper=1_000_000), "2..1,000,000"),
         (fa.Parameter("p", 1.0, above=0.0, upper=3.0), "> 0 and <= 3"),
     ],
 )

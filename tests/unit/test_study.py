@@ -216,7 +216,13 @@ def test_yaml__faults_of_the_model_name_the_line(tmp_path):
         ({"horizon": 0}, fa.ConfigError, "horizon must be a finite number > 0"),
         ({"dt": 8.0}, fa.ConfigError, "dt must not exceed the horizon 4, got 8"),
         ({"dt": 0.3}, fa.ConfigError, "horizon must be a multiple of dt: 4 / 0.3 = 13.3333"),
-        ({"dt": 1e-9}, fa.ConfigError, "4e.09 steps; at most 2,147,483,647"),
+        (
+            {"horizon": 1234567.5, "dt": 1.0},
+            fa.ConfigError,
+            "multiple of dt: 1234567.5 / 1 = 1234567.5 steps; horizon 1234568 would be",
+        ),
+        ({"dt": 1234567.5}, fa.ConfigError, "dt must not exceed the horizon 4, got 1234567.5"),
+        ({"dt": 1e-9}, fa.ConfigError, "4,000,000,000 steps; at most 2,147,483,647"),
         ({"dt": 5e-324}, fa.ConfigError, "inf steps; at most"),
         ({"horizon": 1e308, "dt": 1e-3}, fa.ConfigError, "steps; at most"),
         ({"structure": {"members": 3}}, fa.FastAllianceError, "members"),
@@ -272,6 +278,7 @@ def test_model__given_beside_a_file_must_be_the_one_named(tmp_path):
         (0.7, 1, "keep.trajectories.every must be a multiple of dt 0.5, got 0.7"),
         (0.25, 1, "keep.trajectories.every must be a multiple of dt 0.5, got 0.25"),
         (1.5, 1, "keep.trajectories.every must divide the horizon 4, got 1.5"),
+        (4.0000001, 1, "must not exceed the horizon 4, got 4.0000001"),
         (5.0, 1, "keep.trajectories.every must not exceed the horizon 4, got 5"),
         (1e308, 1, "keep.trajectories.every must not exceed the horizon 4"),
         (0.0, 1, "keep.trajectories.every must be a finite number > 0"),
@@ -313,7 +320,7 @@ def test_step_size__looks_at_every_point_of_a_long_table():
     hit_rates = np.linspace(0.0, 1.9, 50_000)
     rates = np.full(50_000, 0.5)
     rates[31_234] = 2.125
-    with pytest.raises(fa.ConfigError, match=r"at hit_rate 1.18692, rate 2.125"):
+    with pytest.raises(fa.ConfigError, match=r"at hit_rate 1.18691573831, rate 2.125"):
         fa.Study(model, design=fa.table({"hit_rate": hit_rates, "rate": rates}))
 
 
