@@ -1,4 +1,4 @@
-"""Mutations of executors, of shards and their claims, and of verification and repair."""
+"""Mutations of executors, of leases and what is flushed, of shards, of verification and repair."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from verification.mutation import mutations_of
 DASK = "faults/test_dask.py::"
 OPEN = "faults/test_dask_security.py::"
 POISON = "faults/test_poison.py::"
+LEASES = "faults/test_store_leases.py::"
+POWER = "faults/test_power_cuts.py::test_power_cut"
 SHARDS = "unit/test_store_shards.py::"
 EXCLUSION = "unit/test_store_shards_exclusion.py::"
 DAMAGE = "faults/test_verify_damage.py::"
@@ -25,6 +27,12 @@ EXECUTORS = [
             (f"{DASK}test_worker_lost__with_results",),
         ),
         (
+            "tile-that-raises-is-not-tried-again",
+            "retries=RETRIES",
+            "retries=0",
+            ("faults/test_dask_retries.py::test_tile__that_raises_once",),
+        ),
+        (
             "suspects-are-not-run-alone",
             "suspects, self.suspects = self.suspects, []",
             "suspects, self.suspects = [], []",
@@ -36,6 +44,9 @@ EXECUTORS = [
             "return self.failures.too_many or",
             (f"{DASK}test_stop__starts",),
         ),
+    ),
+    *mutations_of(
+        "executors/connecting.py",
         (
             "local-cluster-is-open-to-all",
             'host="127.0.0.1",',
@@ -77,8 +88,8 @@ EXECUTORS = [
         ),
         (
             "silent-threads",
-            "                self.silence.say(list(running.values()))\n",
-            "",
+            "        with runs.silence.watched():\n",
+            "        if True:\n",
             ("faults/test_silence.py::test_threads", "faults/test_silence.py::test_study"),
         ),
     ),
@@ -153,6 +164,63 @@ SHARED = [
     ),
 ]
 
+HELD = [
+    *mutations_of(
+        "store/run_store.py",
+        (
+            "finalising-after-a-lost-lease",
+            "            claimed.check()\n            final.check()\n",
+            "            pass\n",
+            (f"{LEASES}test_lease__taken_over_while_the_first_run_finalises",),
+        ),
+    ),
+    *mutations_of(
+        "store/lease.py",
+        (
+            "stale-before-the-next-refresh",
+            "STALE_AFTER = 60.0",
+            "STALE_AFTER = 5.0",
+            (f"{LEASES}test_lease__of_another_host_outlives",),
+        ),
+        (
+            "lease-taken-long-after-the-look",
+            "    if others != [generation]:\n",
+            "    if False:\n",
+            (f"{LEASES}test_lease__that_comes_too_late",),
+        ),
+    ),
+    *mutations_of(
+        "store/files.py",
+        (
+            "lease-on-objects-is-not-refreshed",
+            "        objects.touch(path)\n",
+            "        pass\n",
+            ("faults/test_s3_refresh.py::test_lease__that_is_refreshed",),
+        ),
+        (
+            "content-is-not-flushed",
+            "            os.fsync(file.fileno())\n",
+            "            pass\n",
+            (POWER,),
+        ),
+        (
+            "names-are-not-flushed",
+            '    if isinstance(path, Path) and os.name != "nt":\n        _flush(path)\n',
+            "    return\n",
+            (POWER,),
+        ),
+    ),
+    *mutations_of(
+        "store/checked.py",
+        (
+            "kept-replicates-of-unrecorded-tiles",
+            "        if stride is None:\n",
+            "        if True:\n",
+            ("faults/test_reader.py::test_reader__sees_kept",),
+        ),
+    ),
+]
+
 PROOF = [
     *mutations_of(
         "store/verification.py",
@@ -220,4 +288,4 @@ PROOF = [
     ),
 ]
 
-MUTATIONS = [*EXECUTORS, *SHARED, *PROOF]
+MUTATIONS = [*EXECUTORS, *HELD, *SHARED, *PROOF]

@@ -114,8 +114,8 @@ STORED = [
             "        finalising.publish(paths, aside, self.layout, check)\n"
             "        self._ledger.merge()\n"
             "        check()\n"
-            "        self.attrs = finalising.complete(paths, self.attrs)\n",
-            "        self.attrs = finalising.complete(paths, self.attrs)\n"
+            "        self.attrs = finalising.complete(paths, self.attrs, check)\n",
+            "        self.attrs = finalising.complete(paths, self.attrs, check)\n"
             "        finalising.publish(paths, aside, self.layout, check)\n"
             "        self._ledger.merge()\n"
             "        check()\n",
@@ -165,7 +165,7 @@ STORED = [
         "store/ledger.py",
         (
             "ledger-checksum-ignored",
-            'intact = document["sha256"] == _checksum(rows)',
+            'intact = document["sha256"] == _checksum(document)',
             "intact = True",
             (f"{DAMAGE}test_flipped_bits__ledger",),
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ def write_region(
     *,
     whole_chunks: bool,
     flush: bool = True,
+    check: Callable[[], None] | None = None,
 ) -> None:
     """Write values into a region of an array.
 
@@ -52,6 +53,8 @@ def write_region(
         Otherwise such a chunk is read, changed and written; then there must be no other writer.
     flush : bool
         Whether the data are on the disk when this returns.
+    check : callable, optional
+        Raises where the writer has lost its lease; then no chunk of another is replaced.
 
     Raises
     ------
@@ -68,7 +71,9 @@ def write_region(
             chunk = _empty(info) if whole else _existing(directory, info, index)
             chunk[inside] = part
             part = chunk
-        files.put(directory / chunk_key(index), encode_chunk(part), scratch, flush=flush)
+        files.put(
+            directory / chunk_key(index), encode_chunk(part), scratch, flush=flush, check=check
+        )
 
 
 def read_chunk(

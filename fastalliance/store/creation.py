@@ -88,8 +88,11 @@ def replace(path: Path, layout: Layout, attrs: Mapping[str, Any], *, break_lock:
 
 
 def _make_parent(path: Path) -> None:
+    new = [parent for parent in path.parents if not parent.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        for made in new:
+            files.flush_directory(made.parent)
     except FileNotFoundError:  # as in /proc, where nothing has vanished
         raise StoreError(
             f"{show(path)} cannot be created: no directory can be made in "

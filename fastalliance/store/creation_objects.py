@@ -139,7 +139,10 @@ def _creating(paths: Paths, until: Callable[[], bool] | None = None) -> Iterator
 def _clear(paths: Paths, check: Callable[[], None]) -> None:
     """Remove all but the leases, and what others who wait for one have there for a moment."""
     leases, probes = _object(paths.lease), _object(paths.scratch / files.TEMPORARY)
-    objects.remove(_object(paths.root), (f"{leases.key}/", probes.key), check)
+    run = _object(document(paths.run))  # last: by it the rest is known for what it is
+    objects.remove(_object(paths.root), (f"{leases.key}/", probes.key, run.key), check)
+    check()
+    run.unlink()
 
 
 def _object(path: objects.Place) -> ObjectPath:

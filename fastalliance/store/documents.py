@@ -66,7 +66,7 @@ def load_attributes(paths: Paths, *, to_write: bool = False) -> dict[str, Any]:
 
 
 def load_run(paths: Paths) -> dict[str, Any]:
-    """Return the attributes of a store's run: tiling, ledger, and names of its arrays."""
+    """Return the attributes of a store's run: identity, tiling, and names of its arrays."""
     try:
         run: dict[str, Any] = read_document(document(paths.run), "group")["attributes"]
     except FileNotFoundError:
@@ -80,7 +80,7 @@ def load_run(paths: Paths) -> dict[str, Any]:
     for directory in (paths.ledger, paths.lease, paths.scratch):
         if not directory.is_dir():
             raise StoreError(f"{show(directory)} is missing: the store is damaged; {RERUN}")
-    return run
+    return {"id": "", **run}  # stores of earlier versions have none
 
 
 def _describes_run(run: Mapping[str, Any]) -> bool:
@@ -94,6 +94,7 @@ def _describes_run(run: Mapping[str, Any]) -> bool:
     packed, direct, arrays, final = tables
     return (
         run.get("format") == FORMAT
+        and isinstance(run.get("id", ""), str)
         and type(run.get("n_tiles")) is int
         and not set(packed) & set(RESERVED_NAMES)
         and all(are_lengths(shape) for shape in packed.values())
@@ -109,11 +110,9 @@ def write_attributes(
     written = document_bytes(group_document(attrs))
     root = document(paths.root)
     if isinstance(root, ObjectPath):
-        if check is not None:
-            check()
-        objects.replace(root, written)
+        objects.replace(root, written, check)
         return
-    files.put(document(paths.root), written, paths.scratch, check=check)
+    files.put(root, written, paths.scratch, check=check)
 
 
 def check_array(directory: Place, expected: ArrayInfo) -> None:

@@ -11,7 +11,6 @@ import errno
 import itertools
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -84,13 +83,12 @@ def put(
     """Write a file so that it appears whole, replaces what was there, and is on the disk.
 
     The directories must exist: a store that has vanished must not be made again in parts. With
-    ``flush=False`` the file reaches the disk later, see `flush_tree`. What `check` raises keeps
-    the file from appearing.
+    ``flush=False`` the file reaches the disk later, see `flush_tree`. `check` raises where the
+    writer has lost its lease; then nothing is replaced. A writer that is stopped right after it,
+    however long, finds that the file which it was about to rename has gone with its store.
     """
     if isinstance(path, ObjectPath):
-        if check is not None:
-            check()
-        objects.put(path, data)
+        objects.write(path, data, check)
         return
     part = objects.local(temporary(scratch))
     try:
@@ -112,7 +110,7 @@ def create_exclusively(path: Place, data: bytes, scratch: Place) -> bool:
         write_new(part, data)
         os.link(part, path)
     except FileExistsError:
-        return False
+        return part.stat().st_nlink == 2  # the reply of a file server was lost: it is ours
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
             raise
@@ -263,7 +261,8 @@ def is_orphan(path: Place, token: str) -> bool:
     state = process.state_of(token)
     if state is process.State.UNKNOWN:
         try:
-            return time.time() - _modified(path) > ORPHAN_AGE
+            now = server_time(path.parent)  # which dates the file; our own clock may be wrong
+            return now - 1e9 * _modified(path) > 1e9 * ORPHAN_AGE
         except FileNotFoundError:
             return False
     return state is process.State.DEAD
@@ -281,14 +280,16 @@ def sweep(scratch: Place) -> None:
         remove(path)
 
 
-def remove(path: Place) -> None:
+def remove(path: Place, check: Callable[[], None] | None = None) -> None:
     """Remove a file or a directory with all that is in it; nothing happens where there is none.
 
-    Several shards may remove the same at once.
+    Several shards may remove the same at once. What `check` raises keeps all of it there.
     """
     if isinstance(path, ObjectPath):
-        objects.remove(path)
+        objects.remove(path, check=check)
         return
+    if check is not None:
+        check()
     while path.is_dir() and not path.is_symlink():
         with contextlib.suppress(FileNotFoundError):  # another was faster, here or further down
             shutil.rmtree(path)

@@ -10,6 +10,7 @@ no array before its document follows. Two that do so at once write the same.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import math
 import shutil
@@ -32,9 +33,15 @@ from fastalliance.store.skeleton import spec_info, structures, write_array_docum
 
 
 def write_final(
-    paths: Paths, aside: Place, specs: Iterable[ArraySpec], slabs: Iterable[Slab]
+    paths: Paths,
+    aside: Place,
+    specs: Iterable[ArraySpec],
+    slabs: Iterable[Slab],
+    check: Callable[[], None],
 ) -> None:
     """Write the final arrays aside, from slabs that must hold each value of each exactly once.
+
+    What `check` raises keeps chunks in an object store, where they are not aside, as they are.
 
     Raises
     ------
@@ -42,7 +49,7 @@ def write_final(
         A slab does not fit, or the slabs leave gaps.
     """
     if isinstance(aside, ObjectPath):
-        _write_slabs(paths, paths.root, list(specs), slabs)
+        _write_slabs(paths, paths.root, list(specs), slabs, check)
         return
     for name in files.names(paths.scratch):
         if name.startswith(FINAL_PREFIX):  # of an earlier attempt
@@ -52,26 +59,34 @@ def write_final(
         specs = list(specs)
         for spec in specs:
             write_array_document(aside / spec.name, spec_info(spec), spec.attrs)
-        _write_slabs(paths, aside, specs, slabs)
+        _write_slabs(paths, aside, specs, slabs, check)
         files.flush_tree(aside)
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)  # most of all on a full disk
         raise
 
 
-def _write_slabs(paths: Paths, where: Place, specs: list[ArraySpec], slabs: Iterable[Slab]) -> None:
+def _write_slabs(
+    paths: Paths,
+    where: Place,
+    specs: list[ArraySpec],
+    slabs: Iterable[Slab],
+    check: Callable[[], None],
+) -> None:
     """Write the chunks of the final arrays below `where`."""
     infos = {spec.name: spec_info(spec) for spec in specs}
     n_written = dict.fromkeys(infos, 0)
 
     def write(name: str, region: Region, values: npt.NDArray[Any]) -> None:
+        whole: dict[str, bool] = {"whole_chunks": False, "flush": False}
         directory, info, scratch = where / name, infos[name], paths.scratch
-        write_region(directory, info, region, values, scratch, whole_chunks=False, flush=False)
+        write_region(directory, info, region, values, scratch, **whole, check=check)
         n_written[name] += values.size
 
     for slab in slabs:
         if unknown := set(slab) - set(infos):
             raise StoreError(f"slab of {min(unknown)}, which is no final array of the layout")
+        check()
         files.each(where, lambda entry: write(entry[0], *entry[1]), slab.items())
         fault_point("during-finalise")
     check_covered(infos, n_written)
@@ -102,9 +117,10 @@ def publish(paths: Paths, aside: Place, layout: Layout, check: Callable[[], None
     run["final"] = structures(layout.final)
     described = document_bytes(group_document(run))
     files.put(document(paths.run), described, paths.scratch, check=check)
+    files.flush_directory(paths.run)  # `complete` must not be on the disk without the list
     if isinstance(aside, ObjectPath):
         check()
-        files.each(paths.root, lambda spec: _describe(paths, spec), layout.final)
+        files.each(paths.root, lambda spec: _describe(paths, spec, check), layout.final)
         return
     for spec in layout.final:
         check()
@@ -114,17 +130,18 @@ def publish(paths: Paths, aside: Place, layout: Layout, check: Callable[[], None
     files.remove(aside)
 
 
-def _describe(paths: Paths, spec: ArraySpec) -> None:
+def _describe(paths: Paths, spec: ArraySpec, check: Callable[[], None]) -> None:
     """Make an array of the chunks that are in its place."""
     described = document_bytes(array_document(spec_info(spec), spec.attrs))
-    files.put(document(paths.array(spec.name)), described, paths.scratch)
+    files.put(document(paths.array(spec.name)), described, paths.scratch, check=check)
     fault_point("during-publish")
 
 
 def _move(source: Path, target: Path, scratch: Place) -> None:
     """Move a directory into the place of what an earlier attempt left there.
 
-    Where the source is gone, because another run took over, the target stays.
+    Where the source is gone, because another run took over while this one stood still, what is
+    there is that run's, and gets its place back.
     """
     try:
         source.rename(target)
@@ -132,29 +149,36 @@ def _move(source: Path, target: Path, scratch: Place) -> None:
         if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
             raise
         old = local(files.temporary(scratch))
+        fault_point("during-move")
         target.rename(old)
-        source.rename(target)
+        try:
+            source.rename(target)
+        except OSError:
+            with contextlib.suppress(OSError):
+                old.rename(target)
+            raise
         files.remove(old)
 
 
-def complete(paths: Paths, attrs: Mapping[str, Any]) -> dict[str, Any]:
-    """Mark the store complete, and return its attributes."""
+def complete(paths: Paths, attrs: Mapping[str, Any], check: Callable[[], None]) -> dict[str, Any]:
+    """Mark the store complete, unless `check` raises, and return its attributes."""
     fault_point("before-complete")
     finished = {**attrs, "complete": True, "finished": provenance.now()}
-    write_attributes(paths, finished)
+    write_attributes(paths, finished, check)
     files.flush_directory(paths.root)
     fault_point("after-complete")
     return finished
 
 
-def remove_packed(paths: Paths, names: Iterable[str]) -> None:
-    """Remove the packed arrays of a complete store."""
+def remove_packed(paths: Paths, names: Iterable[str], check: Callable[[], None]) -> None:
+    """Remove the packed arrays of a complete store; none after `check` has raised."""
     for name in names:
         packed = paths.packed(name)
         if isinstance(packed, ObjectPath):
-            files.remove(packed)
+            files.remove(packed, check)
             fault_point("during-removal")
         elif packed.exists():
+            check()
             # At once out of the group, so that nobody sees an array in pieces.
             aside = local(files.temporary(paths.scratch))
             packed.rename(aside)

@@ -278,7 +278,10 @@ def check_held(directory: Place, generation: int, run_id: str, name: str = RUN) 
         return
     store = files.show(directory.parent.parent)
     if not directory.is_dir():
-        raise StoreError(f"{store} has vanished while the run was writing to it")
+        raise StoreError(
+            f"{store} has vanished while the run was writing to it, or {socket.gethostname()} does "
+            "not see it: a store must lie where all workers and shards see it"
+        )
     owner = look(directory, name)
     by = f" by {owner}" if owner else ""
     shard = Shard.of_lease(name)
@@ -304,11 +307,13 @@ def _keep_fresh(
 ) -> None:
     while not stop.wait(REFRESH_EVERY):
         try:
-            if not is_held(directory, generation, run_id, name):
-                return  # lost, or the store has vanished: the next write says so
-            files.touch(directory / _file(name, generation))
+            if is_held(directory, generation, run_id, name):
+                files.touch(directory / _file(name, generation))
+            elif _latest(directory, name)[0]:
+                return  # another's; the next write says so
         except OSError:
-            continue  # a file server that does not answer now may do so in ten seconds
+            pass
+        # A file server, or a store, that is not there now may be so in ten seconds.
 
 
 def _create(directory: Place, scratch: Place, name: str, generation: int, run_id: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -39,19 +39,33 @@ class Ledger:
     group : str, optional
         Beginning of the names of this writer's files and of its predecessors', which no other
         writes: that of a shard.
+    store_id : str, optional
+        Identifies the store; rows of another, which a late request may bring, do not count.
+    check : callable, optional
+        Raises where this writer may write no more.
     """
 
     def __init__(
-        self, directory: Place, scratch: Place, n_tiles: int, writer: str, group: str = ""
+        self,
+        directory: Place,
+        scratch: Place,
+        n_tiles: int,
+        writer: str,
+        group: str = "",
+        *,
+        store_id: str = "",
+        check: Callable[[], None] | None = None,
     ) -> None:
         self._directory = directory
         self._scratch = scratch
         self._n_tiles = n_tiles
         self._writer = f"{group}{writer}"
         self._group = group
+        self._store_id = store_id
+        self._check = check
         self._n_written = 0
         self._levels: list[list[tuple[Place, Rows]]] = [[]]
-        self.rows = read_rows(directory, n_tiles)
+        self.rows = read_rows(directory, n_tiles, store_id)
 
     def check(self, tile: int, sha: str) -> None:
         """Raise StoreError if the tile is no tile, or is recorded with another digest."""
@@ -61,7 +75,7 @@ class Ledger:
 
     def reload(self) -> None:
         """Read again what all writers have recorded."""
-        self.rows = read_rows(self._directory, self._n_tiles)
+        self.rows = read_rows(self._directory, self._n_tiles, self._store_id)
 
     def add(self, rows: Iterable[tuple[int, str]], *, last: bool = False) -> None:
         """Record tiles whose data are on the disk; tiles recorded already are passed over.
@@ -108,7 +122,7 @@ class Ledger:
         while True:
             old = self._group_files()
             try:
-                rows = _read_files(old, self._n_tiles)
+                rows = _read_files(old, self._n_tiles, self._store_id)
                 break
             except FileNotFoundError:
                 continue  # merged by a finaliser, or by a predecessor that was only stopped
@@ -140,9 +154,12 @@ class Ledger:
 
     def _write(self, rows: Mapping[int, str]) -> Place:
         listed = [[tile, rows[tile]] for tile in sorted(rows)]
-        document = {"format": 1, "rows": listed, "sha256": _checksum(listed)}
+        document: dict[str, Any] = {"format": 1, "rows": listed}
+        if self._store_id:
+            document["store"] = self._store_id
+        document["sha256"] = _checksum(document)
         path = self._directory / f"{self._writer}-{self._n_written:06d}.json"
-        files.put(path, json.dumps(document).encode(), self._scratch)
+        files.put(path, json.dumps(document).encode(), self._scratch, check=self._check)
         files.flush_directory(self._directory)
         self._n_written += 1
         return path
@@ -157,8 +174,8 @@ def check_same(tile: int, recorded: str, computed: str) -> None:
         )
 
 
-def read_rows(directory: Place, n_tiles: int) -> Rows:
-    """Read the rows of all writers, also while one of them merges its files.
+def read_rows(directory: Place, n_tiles: int, store_id: str = "") -> Rows:
+    """Read the rows of all writers to a store, also while one of them merges its files.
 
     Raises
     ------
@@ -167,14 +184,14 @@ def read_rows(directory: Place, n_tiles: int) -> Rows:
     """
     while True:
         try:
-            return _read_files(row_files(directory), n_tiles)
+            return _read_files(row_files(directory), n_tiles, store_id)
         except FileNotFoundError:
             continue  # merged meanwhile: its rows are in a file that exists by now
 
 
-def _read_files(paths: list[Place], n_tiles: int) -> Rows:
+def _read_files(paths: list[Place], n_tiles: int, store_id: str) -> Rows:
     found: Rows = {}
-    read = partial(read_file, n_tiles=n_tiles)
+    read = partial(read_file, n_tiles=n_tiles, store_id=store_id)
     for rows in files.each(paths[0], read, paths) if paths else ():
         for tile, sha in rows:
             check_same(tile, found.setdefault(tile, sha), sha)
@@ -190,17 +207,20 @@ def row_files(directory: Place) -> list[Place]:
     ]
 
 
-def read_file(path: Place, n_tiles: int) -> list[tuple[int, str]]:
-    """Return the rows of one file of a ledger; StoreError if it is damaged."""
+def read_file(path: Place, n_tiles: int, store_id: str = "") -> list[tuple[int, str]]:
+    """Return the rows of one file of a ledger, none of another store's; StoreError if damaged."""
     data = files.read_at_most(path, MAX_FILE_BYTES, "a ledger")
     try:
         document = json.loads(data)
         version, rows = document["format"], document["rows"]
-        intact = document["sha256"] == _checksum(rows)
-    except (ValueError, KeyError, TypeError, RecursionError):
-        version, rows, intact = 1, [], False
+        intact = document["sha256"] == _checksum(document)
+        ours = document.get("store", store_id) == store_id
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        version, rows, intact, ours = 1, [], False, True
     if version != 1:
         raise StoreError(f"{files.show(path)} has ledger format {version}, this version reads 1")
+    if intact and not ours:
+        return []
     if not intact or not all(_is_row(row, n_tiles) for row in rows):
         raise StoreError(
             f"{files.show(path)} is damaged; remove that file and run the same command again: the "
@@ -219,5 +239,8 @@ def _is_row(row: Any, n_tiles: int) -> bool:
     )
 
 
-def _checksum(rows: Any) -> str:
-    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+def _checksum(document: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of the rows, and of the store that they belong to where one is named."""
+    rows, store = document["rows"], document.get("store")
+    covered = rows if store is None else [store, rows]
+    return hashlib.sha256(json.dumps(covered).encode()).hexdigest()

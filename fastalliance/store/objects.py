@@ -155,14 +155,26 @@ def create(path: ObjectPath, data: bytes) -> bool:
             raise ObjectStoreError("an object cannot be created", "run the same command again")
 
 
-def replace(path: ObjectPath, data: bytes) -> None:
+def write(path: ObjectPath, data: bytes, check: Callable[[], None] | None = None) -> None:
+    """Write an object that an earlier attempt may have left, so that no late request undoes it.
+
+    `check` raises where what is there is not this writer's to replace.
+    """
+    if not create(path, data):
+        replace(path, data, check)
+
+
+def replace(path: ObjectPath, data: bytes, check: Callable[[], None] | None = None) -> None:
     """Write an object in the place of one that is there, so that no late request undoes it.
 
     A put that timed out may still be carried out. This one then finds that the object has changed.
+    What `check` raises keeps it from being written; what is changed after `check` stays.
     """
 
     def send(obstore: ModuleType, client: Any) -> None:
         found = obstore.head(client, path.key)
+        if check is not None:
+            check()
         obstore.put(client, path.key, data, mode=_tags(found))
 
     for _ in range(_REPLACEMENTS):

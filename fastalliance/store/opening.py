@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from fastalliance.errors import StoreError
@@ -14,12 +15,12 @@ from fastalliance.store.documents import load_attributes, load_run, write_attrib
 from fastalliance.store.files import show
 from fastalliance.store.finalising import remove_packed
 from fastalliance.store.layout import Coordinate, Layout
-from fastalliance.store.lease import Lease
+from fastalliance.store.lease import Lease, running
 from fastalliance.store.ledger import FAN_OUT, Ledger
 from fastalliance.store.objects import ObjectPath, Place
 from fastalliance.store.paths import Paths
 from fastalliance.store.shards import Shard
-from fastalliance.store.skeleton import is_begun
+from fastalliance.store.skeleton import is_begun, is_store
 
 _ATTEMPTS = 10  # to make a store where others want to, too
 
@@ -70,6 +71,8 @@ def open_for_run(
             "replace it by a run without --shard"
         )
     free = _is_free(path)
+    if free:
+        _refuse_inside(path)
     attrs = _first_attributes(layout)
     lease = None
     if free:
@@ -78,7 +81,8 @@ def open_for_run(
         lease = _replace(path, layout, attrs, break_lock=allowed.break_lock)
     if lease is None:
         return _resume(path, layout, allowed, shard)
-    return Opened(attrs, _ledger(Paths(path), layout.n_tiles, lease), lease)
+    paths = Paths(path)
+    return Opened(attrs, _ledger(paths, load_run(paths), lease), lease)
 
 
 def _is_free(path: Place) -> bool:
@@ -109,29 +113,38 @@ def _replace(path: Place, layout: Layout, attrs: dict[str, Any], *, break_lock: 
     return creation.replace(path, layout, attrs, break_lock=break_lock)
 
 
+def _refuse_inside(path: Place) -> None:
+    """Refuse a place inside another store, which would be damaged by it, and replaced with it."""
+    for parent in _above(path):
+        if is_store(parent):
+            raise StoreError(
+                f"{show(path)} lies inside the store {show(parent)}; choose a path outside of it"
+            )
+
+
+def _above(path: Place) -> Iterable[Place]:
+    if isinstance(path, Path):
+        yield from path.absolute().parents
+        return
+    while path.key:
+        path = path.parent
+        yield path
+
+
 def _resume(path: Place, layout: Layout, allowed: Permissions, shard: Shard | None) -> Opened:
     paths = Paths(path)
-    attrs = load_attributes(paths, to_write=True)
-    resuming.check_same_study(
-        paths, attrs, layout.attrs, allow_version_change=allowed.allow_version_change
-    )
-    if not allowed.resume:
-        raise StoreError(
-            f"{show(path)} exists and resuming is off; choose another path, or replace it with "
-            "--overwrite"
-        )
-    run = load_run(paths)
+    attrs, run = _same_run(paths, layout, allowed)
     if attrs["complete"]:
         return _finished(paths, attrs, run)
-    resuming.check_same_tiling(paths, run, layout)
     lease = claim(paths, shard, break_lock=allowed.break_lock)
     try:
-        attrs = load_attributes(paths)
-        if attrs["complete"]:  # finished while we waited for the lease
+        # Finished, or replaced by another study, while we waited for the lease?
+        attrs, run = _same_run(paths, layout, allowed)
+        if attrs["complete"]:
             lease.release()
             return _finished(paths, attrs, run)
         files.sweep(paths.scratch)
-        ledger = _ledger(paths, layout.n_tiles, lease)
+        ledger = _ledger(paths, run, lease)
         resuming.check_arrays(paths, layout, ledger.rows)
         if shard is None:
             ledger.merge(above=4 * FAN_OUT)
@@ -142,6 +155,25 @@ def _resume(path: Place, layout: Layout, allowed: Permissions, shard: Shard | No
         lease.release()
         raise
     return Opened(attrs, ledger, lease)
+
+
+def _same_run(
+    paths: Paths, layout: Layout, allowed: Permissions
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the attributes of a store and of its run; refuse one that is not this run's."""
+    attrs = load_attributes(paths, to_write=True)
+    resuming.check_same_study(
+        paths, attrs, layout.attrs, allow_version_change=allowed.allow_version_change
+    )
+    if not allowed.resume:
+        raise StoreError(
+            f"{show(paths.root)} exists and resuming is off; choose another path, or replace it "
+            "with --overwrite"
+        )
+    run = load_run(paths)
+    if not attrs["complete"]:
+        resuming.check_same_tiling(paths, run, layout)
+    return attrs, run
 
 
 def _with_history(
@@ -170,10 +202,9 @@ def _finished(paths: Paths, attrs: dict[str, Any], run: dict[str, Any]) -> Opene
     packed = list(run.get("packed", {}))
     if files.orphans(paths.scratch) or any(paths.packed(name).exists() for name in packed):
         # Where somebody living holds the lease, it is about to do the same.
-        with contextlib.suppress(StoreError), alone(paths):
-            files.sweep(paths.scratch)
-            remove_packed(paths, packed)
-    ledger = _ledger(paths, run["n_tiles"], None)
+        with contextlib.suppress(StoreError), alone(paths) as held:
+            _tidy(paths, run, held)
+    ledger = _ledger(paths, run, None)
     if len(ledger.rows) != run["n_tiles"]:
         raise StoreError(
             f"{show(paths.root)} is damaged: it is marked complete, but its ledger lists "
@@ -182,11 +213,27 @@ def _finished(paths: Paths, attrs: dict[str, Any], run: dict[str, Any]) -> Opene
     return Opened(attrs, ledger, None)
 
 
-def _ledger(paths: Paths, n_tiles: int, lease: Lease | None) -> Ledger:
+def _tidy(paths: Paths, run: dict[str, Any], held: Lease) -> None:
+    """Remove what a kill left over of a finished store; raise StoreError if it is replaced."""
+
+    def check() -> None:
+        held.check()
+        same = load_run(paths)["id"] == run["id"] and load_attributes(paths)["complete"]
+        if not same or running(paths.lease) is not None:
+            raise StoreError(f"{show(paths.root)} is being replaced")
+
+    check()
+    files.sweep(paths.scratch)
+    remove_packed(paths, run["packed"], check)
+
+
+def _ledger(paths: Paths, run: Mapping[str, Any], lease: Lease | None) -> Ledger:
     writer = lease.run_id if lease else "reader"
     shard = Shard.of_lease(lease.name) if lease else None
     group = f"{shard.lease}-" if shard else ""
-    return Ledger(paths.ledger, paths.scratch, n_tiles, writer, group)
+    check = lease.check if lease else None
+    own = {"store_id": run["id"], "check": check}
+    return Ledger(paths.ledger, paths.scratch, run["n_tiles"], writer, group, **own)
 
 
 def _first_attributes(layout: Layout) -> dict[str, Any]:

@@ -238,13 +238,17 @@ class RunStore:
             claimed.check()
             final.check()
 
-        finalising.write_final(paths, aside, self.layout.final, slabs)
+        try:
+            finalising.write_final(paths, aside, self.layout.final, slabs, check)
+        except StoreError:
+            check()  # what is missing or different may be another run's
+            raise
         check()
         finalising.publish(paths, aside, self.layout, check)
         self._ledger.merge()
         check()
-        self.attrs = finalising.complete(paths, self.attrs)
-        finalising.remove_packed(paths, self.layout.packed)
+        self.attrs = finalising.complete(paths, self.attrs, check)
+        finalising.remove_packed(paths, self.layout.packed, check)
         lease.forget_shards(paths.lease)
 
     def _missing(self, shard: Shard | None = None) -> npt.NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -47,8 +48,20 @@ def is_begun(path: Place) -> bool:
     if document(path).is_file() or any(n != DOCUMENT for n in files.names(paths.ledger)):
         return False
     # The document of the run is the first that is written, after the lease.
-    leases_only = set(files.names(paths.run)) <= {paths.lease.name, paths.scratch.name}
-    return (files.names(path) == [paths.run.name] and leases_only) or is_store(path)
+    there = set(files.names(path))
+    if set(files.names(paths.run)) <= {paths.lease.name, paths.scratch.name}:
+        return there == {paths.run.name}
+    run = _attributes(paths.run)
+    if run is None or run.get("format") != FORMAT:
+        return False
+    named = {paths.run.name, *run.get("arrays", ()), *run.get("final", ())}
+    # Anything else is somebody else's, as a store that lies below, but for chunks of final arrays.
+    return all(_holds_chunks_only(path / name) for name in there - named)
+
+
+def _holds_chunks_only(path: Place) -> bool:
+    found = files.names(path)
+    return bool(found) and all(name == "c" or name.startswith("c.") for name in found)
 
 
 def refusal(path: Place) -> str:
@@ -96,7 +109,8 @@ def write_skeleton(paths: Paths, layout: Layout) -> None:
         c.name: structure_digest(array_document(_coordinate_info(c), c.attrs))
         for c in layout.coordinates
     }
-    run = {"format": FORMAT, **tiling(layout), "arrays": known, "final": {}}
+    identity = {"format": FORMAT, "id": uuid.uuid4().hex}
+    run = {**identity, **tiling(layout), "arrays": known, "final": {}}
     paths.run.mkdir()
     files.write_new(document(paths.run), document_bytes(group_document(run)), flush=False)
     nodes = [(directory, FILES_NODE) for directory in (paths.ledger, paths.lease, paths.scratch)]

@@ -269,7 +269,7 @@ def inspect(url: str | os.PathLike[str]) -> Contents:
     with files.os_errors(path, "reading the store"):
         attrs, run = load_attributes(paths), load_run(paths)
         complete = attrs["complete"] is True
-        rows, n_files, damage = _read_ledger(paths.ledger, run["n_tiles"])
+        rows, n_files, damage = _read_ledger(paths.ledger, run["n_tiles"], run["id"])
         handle = StoreHandle(
             path=path,
             attrs=attrs,
@@ -301,14 +301,14 @@ def require_unchanged(contents: Contents) -> None:
         )
 
 
-def _read_ledger(directory: Place, n_tiles: int) -> tuple[Rows, int, list[Damage]]:
+def _read_ledger(directory: Place, n_tiles: int, store_id: str) -> tuple[Rows, int, list[Damage]]:
     """Return the rows of intact files, the number of files, and what is wrong with the others."""
     while True:
         rows: Rows = {}
         damage: list[Damage] = []
         paths = row_files(directory)
         try:
-            for path, listed in _listed(paths, n_tiles, damage):
+            for path, listed in _listed(paths, n_tiles, store_id, damage):
                 for tile, sha in listed:
                     try:
                         check_same(tile, rows.setdefault(tile, sha), sha)
@@ -320,11 +320,11 @@ def _read_ledger(directory: Place, n_tiles: int) -> tuple[Rows, int, list[Damage
 
 
 def _listed(
-    paths: list[Place], n_tiles: int, damage: list[Damage]
+    paths: list[Place], n_tiles: int, store_id: str, damage: list[Damage]
 ) -> Iterator[tuple[Place, list[tuple[int, str]]]]:
     for path in paths:
         try:
-            yield path, read_file(path, n_tiles)
+            yield path, read_file(path, n_tiles, store_id)
         except StoreError:
             damage.append(Damage(LEDGER, "is truncated or changed", path))
 

@@ -47,6 +47,7 @@ class Repair:
                 values,
                 contents.paths.scratch,
                 whole_chunks=True,
+                check=self._lease.check,
             )
             files.flush_directory(directory)
         fault_point("during-repair")
@@ -69,7 +70,14 @@ class Repair:
                     files.remove(damage.path)
             fault_point("during-ledger-repair")
             n_tiles = contents.handle.n_tiles
-            ledger = Ledger(paths.ledger, paths.scratch, n_tiles, self._lease.run_id)
+            ledger = Ledger(
+                paths.ledger,
+                paths.scratch,
+                n_tiles,
+                self._lease.run_id,
+                store_id=contents.run["id"],
+                check=self._lease.check,
+            )
             ledger.add(sorted(rows.items()))
             files.flush_directory(paths.ledger)
 

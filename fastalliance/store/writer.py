@@ -84,9 +84,7 @@ class TileWriter:
                 info = packed_info(name, self.n_tiles, self.packed[name])
                 region = (slice(tile, tile + 1), *(slice(0, n) for n in values.shape))
                 directory = paths.packed(name)
-                write_region(
-                    directory, info, region, values[None], paths.scratch, whole_chunks=True
-                )
+                self._write_region(directory, info, region, values[None])
             fault_point("between-arrays")
             files.each(self.root, lambda entry: self._write_direct(*entry), data.direct.items())
         fault_point("after-data")
@@ -97,9 +95,15 @@ class TileWriter:
         lease.check_held(Paths(self.root).lease, *held)
 
     def _write_direct(self, name: str, part: tuple[Region, npt.NDArray[Any]]) -> None:
-        paths, (region, values) = Paths(self.root), part
+        region, values = part
+        self._write_region(Paths(self.root).array(name), self.direct[name], region, values)
+
+    def _write_region(
+        self, directory: Place, info: ArrayInfo, region: Region, values: npt.NDArray[Any]
+    ) -> None:
+        scratch = Paths(self.root).scratch
         write_region(
-            paths.array(name), self.direct[name], region, values, paths.scratch, whole_chunks=True
+            directory, info, region, values, scratch, whole_chunks=True, check=self._check_lease
         )
 
     def _check(self, tile: int, data: TileData) -> None:

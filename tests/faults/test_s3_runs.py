@@ -28,7 +28,7 @@ pytest.importorskip("obstore")
 if not hasattr(os, "fork"):
     pytest.skip("processes cannot be forked here", allow_module_level=True)
 
-N_KILLS = int(os.environ.get("FASTALLIANCE_KILLS", "20")) // 10
+N_KILLS = max(1, int(os.environ.get("FASTALLIANCE_KILLS", "20")) // 10)
 ALL = N_KILLS > 2
 POINTS = (
     "before-publish",

@@ -18,7 +18,7 @@ from fastalliance.store import RunStore, read
 from tests.faults import toy
 from tests.faults.refusals import one_line
 
-N_FLIPS = int(os.environ.get("FASTALLIANCE_FLIPS", "150"))
+N_FLIPS = max(3, int(os.environ.get("FASTALLIANCE_FLIPS", "150")))
 
 
 def flip(path: Path, bit: int) -> None:
@@ -77,7 +77,7 @@ def test_flipped_bits__final_and_direct_chunks_raise_or_change_nothing(
                     raise
             else:
                 np.testing.assert_array_equal(values, expected, err_msg=f"{file}, bit {bit}")
-    assert len(messages) > 0.9 * N_FLIPS
+    assert len(messages) > 0.9 * 3 * (N_FLIPS // 3)
 
 
 def test_flipped_bits__ledger_is_refused(tmp_path: Path) -> None:

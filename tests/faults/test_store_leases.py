@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import threading
+import types
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fastalliance.errors import StoreError
-from fastalliance.store import RunStore, lease, process, status
-from fastalliance.store.lease import Lease
+from fastalliance.store import RunStore, files, finalising, lease, process, read, status
+from fastalliance.store.lease import Lease, SupersededError
 from tests.faults import toy
 from tests.faults.refusals import one_line
 
@@ -117,6 +119,35 @@ def test_lease__taken_over_stops_the_first_run(tmp_path: Path) -> None:
         first.close()  # must not let a third run in
         with pytest.raises(StoreError, match="in use by"):
             RunStore.open(path, toy.layout())
+        toy.drive(second, 6)
+    assert toy.values_hash(path) == toy.values_hash(toy.finished(tmp_path / "other.zarr"))
+
+
+@pytest.mark.parametrize(
+    "moment", ["during-finalise:3", "during-publish:1", "during-publish:3", "before-complete:1"]
+)
+def test_lease__taken_over_while_the_first_run_finalises_stops_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    path, (point, count) = tmp_path / "run.zarr", moment.split(":")
+    passed: list[str] = []
+    takers: list[RunStore] = []
+
+    def reach(name: str) -> None:
+        passed.append(name)
+        if name == point and passed.count(name) == int(count):
+            takers.append(RunStore.open(path, toy.layout(), break_lock=True))
+
+    first = RunStore.open(path, toy.layout())
+    with monkeypatch.context() as patch:
+        patch.setattr(finalising, "fault_point", reach)
+        with pytest.raises(StoreError, match="taken this store over by process"):
+            toy.drive(first, 6)
+    assert passed[-1] == point, "it went on after it had lost its lease"
+    first.close()
+    assert not read(path).complete
+    (second,) = takers
+    with second:
         toy.drive(second, 6)
     assert toy.values_hash(path) == toy.values_hash(toy.finished(tmp_path / "other.zarr"))
 
@@ -236,3 +267,78 @@ def test_lease__of_many_takers_one_wins(tmp_path: Path) -> None:
             thread.join()
         assert (len(won), len(lost)) == (1, 5), f"round {round_}"
         assert [p.name for p in directory.iterdir()] == ["run-000008.held"]
+
+
+def test_lease__that_comes_too_late_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between its look and its file two others come, and the second one stays."""
+    directory, scratch = tmp_path / "lease", tmp_path / "scratch"
+    directory.mkdir()
+    scratch.mkdir()
+    create = files.create_exclusively
+    others: list[Lease] = []
+
+    def create_late(*arguments: Any) -> bool:
+        monkeypatch.setattr(files, "create_exclusively", create)
+        Lease.acquire(directory, scratch).release()
+        others.append(Lease.acquire(directory, scratch))
+        return create(*arguments)
+
+    monkeypatch.setattr(files, "create_exclusively", create_late)
+    with pytest.raises(StoreError, match=f"in use by process {os.getpid()}"):
+        Lease.acquire(directory, scratch)
+    others[0].check()
+    assert [p.name for p in directory.iterdir()] == [others[0].path.name]
+
+
+class Clock:
+    """A clock that only sleeping moves; a lease is refreshed by it meanwhile."""
+
+    def __init__(self, lease_file: Path, refreshes: list[float]) -> None:
+        self.now = 1e9
+        self._began = self.now
+        self._file = lease_file
+        self._due = [self.now + seconds for seconds in refreshes]
+        self._refresh()
+
+    @property
+    def seconds(self) -> float:
+        return self.now - self._began
+
+    def time_ns(self) -> int:
+        return int(self.now * 1e9)
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        if self._due and self._due[0] <= self.now:
+            del self._due[0]
+            self._refresh()
+
+    def _refresh(self) -> None:
+        os.utime(self._file, ns=(self.time_ns(),) * 2)
+
+
+def test_lease__of_another_host_outlives_refreshes_that_are_late_and_two_that_fail(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The wait must have room for them: a busy file server ends nobody's run."""
+    path = toy.unfinished(tmp_path / "run.zarr", [0])
+    every = lease.REFRESH_EVERY
+    refreshes = [3.5 * every * (i + 1) for i in range(20)]
+    clock = Clock(forge_lease(path), refreshes)
+    fake = types.SimpleNamespace(
+        time_ns=clock.time_ns, sleep=clock.sleep, monotonic=lambda: clock.now
+    )
+    monkeypatch.setattr(lease, "time", fake)
+    monkeypatch.setattr(files, "server_time", lambda scratch: clock.time_ns())
+    directory, scratch = path / "_run/lease", path / "_run/scratch"
+
+    def over() -> bool:
+        assert lease.running(directory) is not None
+        return clock.seconds > refreshes[-1]
+
+    with pytest.raises(SupersededError):
+        Lease.acquire(directory, scratch, wait=True, until=over)
+    Lease.acquire(directory, scratch, wait=True)  # now nobody refreshes it any more
+    assert clock.seconds - refreshes[-1] == pytest.approx(lease.STALE_AFTER, abs=2.0)

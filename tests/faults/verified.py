@@ -154,7 +154,7 @@ def change_ledger(file: Path, tile: int, sha: str = "0" * 64) -> None:
     """Give a tile another digest, in a file whose checksum fits."""
     document = json.loads(file.read_bytes())
     document["rows"] = [[t, sha if t == tile else s] for t, s in document["rows"]]
-    document["sha256"] = _checksum(document["rows"])
+    document["sha256"] = _checksum(document)
     file.write_text(json.dumps(document))
 
 

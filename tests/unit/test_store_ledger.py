@@ -89,7 +89,7 @@ def test_rows__that_contradict_each_other_are_refused(places: tuple[Path, Path])
 def test_file__with_rows_that_are_none_is_refused(
     places: tuple[Path, Path], rows: list[object]
 ) -> None:
-    document = {"format": 1, "rows": rows, "sha256": ledger._checksum(rows)}
+    document = {"format": 1, "rows": rows, "sha256": ledger._checksum({"rows": rows})}
     (places[0] / "a-0.json").write_text(json.dumps(document))
     with pytest.raises(StoreError, match=r"a-0\.json is damaged; remove that file"):
         read_rows(places[0], N_TILES)
