@@ -150,6 +150,7 @@ class VirtualCluster:
     """
 
     status = "running"
+    id = "virtual"
     scheduler = SimpleNamespace(address="inproc://virtual")
     cluster = None  # none that the client has started
 

@@ -56,7 +56,9 @@ def validate(options: argparse.Namespace) -> int:
     from fastalliance.cli.console import counted
     from fastalliance.study.plan import size_text, time_text
 
-    plan = load_study(options).plan()
+    study = load_study(options)
+    _check_scheduler(study, options.config)
+    plan = study.plan()
     print(
         f"ok: {plan.model}, {counted(plan.points, 'point')} x "
         f"{counted(plan.replicates, 'replicate')} x {counted(plan.steps, 'step')}; "
@@ -64,6 +66,19 @@ def validate(options: argparse.Namespace) -> int:
         f"{time_text(plan.seconds)} on {counted(plan.cores, 'core')}"
     )
     return DONE
+
+
+def _check_scheduler(study: Study, source: str) -> None:
+    """Refuse a scheduler that no run would take; none is asked whether it is there."""
+    from fastalliance.executors import check_scheduler
+
+    scheduler = study.configuration.execution.scheduler
+    if scheduler is None:
+        return
+    try:
+        check_scheduler(scheduler)
+    except FastAllianceError as error:
+        raise ConfigError(f"{printable(source)}: execution.scheduler: {error}") from None
 
 
 def plan(options: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastalliance.cli.configurations import load_model
 from fastalliance.cli.exits import DONE, UsageError
-from fastalliance.configuration.messages import printable
+from fastalliance.configuration.messages import printable, show
 from fastalliance.errors import ModelError, exact, suggestion
 
 if TYPE_CHECKING:
@@ -159,7 +159,10 @@ def _record_every(
 def _point(text: str) -> dict[str, Any] | int:
     """Return what --point says: the number of a design point, or values by name."""
     if text.strip().isdecimal():
-        return int(text)
+        try:
+            return int(text)
+        except ValueError:  # more digits than Python reads
+            raise UsageError(f"--point: there is no design point {show(text)}") from None
     values: dict[str, Any] = {}
     for item in text.split(","):
         name, equals, value = (part.strip() for part in item.partition("="))

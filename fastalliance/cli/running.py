@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
             "the result"
         )
         return DONE
-    show_summary(ds, study, watch, _threads(options, study) if watch.total else 0)
+    show_summary(ds, study, watch)
     print_line()
     if kept is None:
         print_line(f"not kept; to keep it, add --store results/{Path(options.config).stem}.zarr")
@@ -77,19 +77,6 @@ def _computed(
     return ds
 
 
-def _threads(options: argparse.Namespace, study: Study) -> int:
-    """Return how many threads a run has: those of this machine, or of all its jobs."""
-    from fastalliance.executors import SYSTEMS, job_cores, thread_count
-
-    execution = study.configuration.execution
-    threads = options.threads or execution.threads
-    scheduler = options.scheduler or execution.scheduler
-    jobs = options.jobs or execution.jobs
-    if jobs is None or scheduler not in SYSTEMS or _executor(options, study) != "dask":
-        return thread_count(threads)
-    return int(jobs) * job_cores(scheduler, threads)
-
-
 def _executor(options: argparse.Namespace, study: Study) -> str:
     """Return the executor; a scheduler is dask's."""
     said = options.executor or ("dask" if options.scheduler else None)
@@ -104,6 +91,7 @@ class Watch:
     total: int = 0
     found: int = 0  # done in earlier runs
     computed: int = 0
+    threads: int = 0  # the most that ran tiles at once, of a cluster's workers too
     seconds: float = 0.0  # from the first tile to the last label
     wall_seconds: float = 0.0  # of the whole run, compilation included
 
@@ -116,6 +104,11 @@ class Watch:
         """Begin the clock: the kernel is compiled."""
         self._began = time.monotonic()
         self.shown.begin()
+
+    def use(self, threads: int) -> None:
+        """Note how many threads run tiles."""
+        self.threads = max(self.threads, threads)
+        self.shown.use(threads)
 
     def advance(self, steps: int) -> None:
         """Add steps that were just done."""

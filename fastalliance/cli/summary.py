@@ -41,7 +41,7 @@ _SENTENCES = {
 }
 
 
-def show_summary(ds: xr.Dataset, study: Study, watch: Watch, threads: int) -> None:
+def show_summary(ds: xr.Dataset, study: Study, watch: Watch) -> None:
     """Print what was run, how fast, and an excerpt of the result.
 
     Parameters
@@ -52,10 +52,8 @@ def show_summary(ds: xr.Dataset, study: Study, watch: Watch, threads: int) -> No
         What was run.
     watch : Watch
         What the run told about its progress.
-    threads : int
-        Threads of the run.
     """
-    show_pairs([*_size(study), *_speed(watch, threads, study.unit)])
+    show_pairs([*_size(study), *_speed(watch, study.unit)])
     invalid = ds["n_invalid"].values
     if invalid.any():
         print_line(
@@ -95,14 +93,15 @@ def _members(study: Study) -> str:
     return f" of {most}{study.most_members:,} {size}"
 
 
-def _speed(watch: Watch, threads: int, unit: str) -> list[tuple[str, str]]:
+def _speed(watch: Watch, unit: str) -> list[tuple[str, str]]:
     if not watch.total:
         return [("computed", "nothing, the store was complete")]
     rows = []
     if watch.found:
         rows.append(("already in the store", f"{watch.found / watch.total:.1%}"))
     rate = watch.computed / max(watch.seconds, 1e-9) / 1e6
-    rows.append(("speed", f"{rate:,.0f} M {unit}/s on {counted(threads, 'thread')}"))
+    ran_on = f" on {counted(watch.threads, 'thread')}" if watch.threads else ""
+    rows.append(("speed", f"{rate:,.0f} M {unit}/s{ran_on}"))
     rows.append(("wall time", f"{watch.wall_seconds:,.1f} s"))
     return rows
 

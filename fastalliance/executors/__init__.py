@@ -5,15 +5,16 @@ for every tile number and yields what comes back, in the order of completion. Wh
 starts no more tiles, finishes the running ones and ends.
 """
 
-from fastalliance.executors.dask import check_scheduler, connected, run_on_dask
-from fastalliance.executors.jobqueue import SYSTEMS, job_cores
+from fastalliance.executors.addresses import check_scheduler
+from fastalliance.executors.connecting import connected
+from fastalliance.executors.dask import run_on_dask
+from fastalliance.executors.jobqueue import SYSTEMS
 from fastalliance.executors.threads import run_on_threads, thread_count
 
 __all__ = [
     "SYSTEMS",
     "check_scheduler",
     "connected",
-    "job_cores",
     "run_on_dask",
     "run_on_threads",
     "thread_count",

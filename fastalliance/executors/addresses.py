@@ -20,42 +20,50 @@ _FORM = re.compile(r"(tcp|tls|wss?)://(\[[\w:.%]+\]|[^\s:/?#\[\]]+):(?P<port>[0-
 _MAX_PORT = 2**16 - 1
 
 
-def require_form(scheduler: str) -> None:
-    """Refuse an address that no dask scheduler can have: a wrong scheme, no host, no port.
+def check_scheduler(scheduler: str) -> None:
+    """Refuse what is neither an address, nor a scheduler file, nor a batch system.
+
+    Nothing is asked of a scheduler for it.
 
     Parameters
     ----------
     scheduler : str
-        An address, or what has no ``://``, of which nothing is said.
+        An address, the path of a scheduler file, or the name of a batch system.
 
     Raises
     ------
     ConfigError
-        It has another form; the message says which there are.
+        It is none of them, or an address that no dask scheduler can have (a wrong scheme, no host,
+        no port), or holds a password, which the message does not show.
+    ClusterError
+        The scheduler file is none.
     """
-    form = _FORM.fullmatch(scheduler)
-    if "://" in scheduler and not (form and 1 <= int(form["port"]) <= _MAX_PORT):
+    if scheduler in SYSTEMS:
+        return
+    is_address = "://" in scheduler
+    is_file = not is_address and Path(scheduler).is_file()
+    _require_no_password(_address(scheduler) if is_file else scheduler)
+    if is_address:
+        _require_form(scheduler)
+    elif not is_file:
         raise ConfigError(
-            "scheduler must be tcp://host:port, tls://host:port (or ws://, wss://), a scheduler "
-            f"file, or a batch system ({', '.join(SYSTEMS)}), got {scheduler[:200]!r}"
+            f"there is no scheduler file {scheduler}; give a file, or an address "
+            f"tcp://host:port, or a batch system: {', '.join(SYSTEMS)}"
         )
 
 
-def require_no_password(scheduler: str) -> None:
-    """Refuse an address with a name or a password, which messages and logs would show.
+def _require_form(address: str) -> None:
+    form = _FORM.fullmatch(address)
+    if not (form and 1 <= int(form["port"]) <= _MAX_PORT):
+        raise ConfigError(
+            "scheduler must be tcp://host:port, tls://host:port (or ws://, wss://), a scheduler "
+            f"file, or a batch system ({', '.join(SYSTEMS)}), got {address[:200]!r}"
+        )
 
-    Parameters
-    ----------
-    scheduler : str
-        An address, or the path of a scheduler file, whose address is looked at.
 
-    Raises
-    ------
-    ConfigError
-        It has one; the message does not show it.
-    """
-    is_file = "://" not in scheduler and Path(scheduler).is_file()
-    if "@" in (_address(scheduler) if is_file else scheduler):
+def _require_no_password(address: str) -> None:
+    """Refuse an address with a name or a password, which messages and logs would show."""
+    if "@" in address:
         raise ConfigError(
             "a scheduler's address holds neither a name nor a password: give tcp://host:port, or "
             "tls://host:port with certificates in dask's configuration"

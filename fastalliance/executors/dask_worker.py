@@ -9,6 +9,7 @@ from distributed import WorkerPlugin
 
 from fastalliance.errors import ClusterError
 
+_PREFIX = "fastalliance "
 _tasks: dict[str, Any] = {}  # by run: the task, pickled until its first tile
 _lock = threading.Lock()
 
@@ -18,10 +19,20 @@ class NotShippedError(ClusterError):
 
 
 class Ship(WorkerPlugin):  # type: ignore[misc]
-    """Brings a task to every worker, those that come later too."""
+    """Brings a task to every worker, those that come later too.
 
-    def __init__(self, run: str, payload: bytes) -> None:
-        self.name = f"fastalliance-{run}"
+    Parameters
+    ----------
+    run : str
+        Names the run.
+    payload : bytes
+        The pickled task.
+    client : str
+        Whose run it is; once that client is gone, nobody needs the task.
+    """
+
+    def __init__(self, run: str, payload: bytes, client: str) -> None:
+        self.name = f"{_PREFIX}{client} {run}"
         self.run = run
         self.payload = payload
 
@@ -32,6 +43,15 @@ class Ship(WorkerPlugin):  # type: ignore[misc]
     def teardown(self, worker: Any) -> None:
         """Forget the task."""
         _tasks.pop(self.run, None)
+
+
+def leftovers(dask_scheduler: Any) -> list[str]:
+    """Return the names of plugins whose clients are gone, killed without a farewell.
+
+    A scheduler runs this; it keeps plugins of workers as long as it lives.
+    """
+    ours = [name for name in dask_scheduler.worker_plugins if name.startswith(_PREFIX)]
+    return [name for name in ours if name.split()[1] not in dask_scheduler.clients]
 
 
 def run_tile(run: str, tile: int) -> Any:

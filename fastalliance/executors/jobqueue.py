@@ -171,7 +171,7 @@ def _replacing(cluster: JobQueueCluster, system: str) -> Iterator[None]:
 
     dask notices the loss, cancels what is left of the job, and strikes it off `workers`.
     """
-    from fastalliance.executors.dask import ClusterWarning
+    from fastalliance.executors.connecting import ClusterWarning
 
     ended = threading.Event()
 

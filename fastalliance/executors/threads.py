@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from fastalliance.errors import StoreError
 from fastalliance.executors.failures import Failures
-from fastalliance.executors.silence import Silence
+from fastalliance.executors.silence import Silence, tiles_that_run
 
 Result = TypeVar("Result")
 _POLL = 0.15  # seconds; lets the main thread handle signals and the ledger while tiles run
@@ -56,8 +56,9 @@ def run_on_threads(
     pool = ThreadPoolExecutor(threads, thread_name_prefix="tile")
     runs = _Runs(task, pool, stop)
     try:
-        yield from runs.results(tiles, threads)
-        yield from runs.results(runs.failures.again(), 1)
+        with runs.silence.watched():
+            yield from runs.results(tiles, threads)
+            yield from runs.results(runs.failures.again(), 1)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
     if runs.refused is not None:
@@ -75,12 +76,13 @@ class _Runs(Generic[Result]):
         self.task, self.pool, self.stop = task, pool, stop
         self.failures = Failures()
         self.refused: BaseException | None = None  # what ends the run
-        self.silence = Silence()
+        self.running: dict[Future[Result], int] = {}
+        self.silence = Silence(lambda: tiles_that_run(list(self.running.copy().values())))
 
     def results(self, tiles: Iterable[int], most: int) -> Generator[Result | None]:
         """Run tiles, at most so many at once."""
         waiting = iter(tiles)
-        running: dict[Future[Result], int] = {}
+        running = self.running
         while True:
             while len(running) < most and not self._ends():
                 tile = next(waiting, None)
@@ -101,7 +103,7 @@ class _Runs(Generic[Result]):
                 else:
                     self.refused = self.refused or error
             if not done:
-                self.silence.say(list(running.values()))
+                self.silence.check()
                 yield None
 
     def _ends(self) -> bool:

@@ -7,7 +7,7 @@ import re
 import urllib.parse
 from pathlib import Path
 
-from fastalliance.errors import StoreError
+from fastalliance.errors import ConfigError
 from fastalliance.store.files import os_errors, show
 from fastalliance.store.object_requests import SCHEMES
 from fastalliance.store.objects import ObjectPath, Place
@@ -24,12 +24,12 @@ def locate(url: str | os.PathLike[str]) -> Place:
 
     Raises
     ------
-    StoreError
+    ConfigError
         The URL is of an unknown kind, or nothing can be at that place.
     """
     text = os.fspath(url)
     if _CUT_URL.match(text):
-        raise StoreError(
+        raise ConfigError(
             f"{text[:2]}:/ is no URL: give {text[:2]}://bucket/path/to/run.zarr as text, not as a "
             "pathlib.Path, which drops a slash"
         )
@@ -39,12 +39,12 @@ def locate(url: str | os.PathLike[str]) -> Place:
     if match is not None:
         text = _local_path(match[1].lower(), text)
     if not text:
-        raise StoreError("the store's path is empty; give a path such as results/run.zarr")
+        raise ConfigError("the store's path is empty; give a path such as results/run.zarr")
     if "\0" in text:
-        raise StoreError(f"the store's path {text!r} contains a NUL character")
+        raise ConfigError(f"the store's path {text!r} contains a NUL character")
     for component in Path(text).parts:
         if len(os.fsencode(component)) > MAX_COMPONENT_BYTES:
-            raise StoreError(
+            raise ConfigError(
                 f"the store's path has a component of {len(os.fsencode(component))} bytes, at most "
                 f"{MAX_COMPONENT_BYTES} are possible: {show(component[:40])}..."
             )
@@ -55,13 +55,13 @@ def locate(url: str | os.PathLike[str]) -> Place:
 def _local_path(scheme: str, url: str) -> str:
     """Return the path in a ``file://`` URL; no message repeats a URL, which may hold a secret."""
     if scheme != "file":
-        raise StoreError(
+        raise ConfigError(
             f"stores by {scheme}:// are not supported; give a path, or a URL that starts with "
             f"{', '.join(f'{name}://' for name in SCHEMES)} or file://"
         )
     parts = urllib.parse.urlsplit(url)
     if parts.netloc not in ("", "localhost"):
-        raise StoreError("a file:// URL must name a path on this host: file:///path/to/run.zarr")
+        raise ConfigError("a file:// URL must name a path on this host: file:///path/to/run.zarr")
     return urllib.parse.unquote(parts.path)
 
 
@@ -70,20 +70,20 @@ def _object_path(scheme: str, rest: str) -> ObjectPath:
     form = f"{scheme}://bucket/path/to/run.zarr"
     bucket, _, key = rest.partition("/")
     if "@" in bucket or "?" in rest or "#" in rest:
-        raise StoreError(
+        raise ConfigError(
             f"a {scheme}:// URL holds neither credentials nor options: give {form}, and the "
             "credentials in the environment"
         )
     key = key.rstrip("/")
     if not _BUCKET.fullmatch(bucket) or not key:
-        raise StoreError(f"a {scheme}:// URL must name a bucket and a place in it: {form}")
+        raise ConfigError(f"a {scheme}:// URL must name a bucket and a place in it: {form}")
     parts = key.split("/")
     if not key.isprintable() or any(part in ("", ".", "..") for part in parts):
-        raise StoreError(
+        raise ConfigError(
             f"a {scheme}:// URL must not have empty, relative or unprintable parts: give {form}"
         )
     if len(key.encode()) > MAX_KEY_BYTES:
-        raise StoreError(
+        raise ConfigError(
             f"the store's place in the bucket has {len(key.encode())} bytes, at most "
             f"{MAX_KEY_BYTES} are possible"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -110,13 +110,16 @@ def on_dask(
     workers: int | str,
     jobs: int | None,
     insecure: bool,
+    counted: Callable[[int], None],
 ) -> Iterator[Generator[Done | None]]:
-    """Yield the results of tiles run by the workers of a dask cluster."""
+    """Yield the results of tiles run by a dask cluster; tell `counted` how many threads it has."""
     writer = store.writer if isinstance(store, RunStore) else None
     task = ClusterTask(computer, writer, kernel_hash(computer.study.model))
     with (
         connected(scheduler, workers, insecure=insecure, jobs=jobs) as client,
-        contextlib.closing(run_on_dask(task, missing, client=client, stop=stop)) as results,
+        contextlib.closing(
+            run_on_dask(task, missing, client=client, stop=stop, counted=counted)
+        ) as results,
     ):
         yield (_kept(result, store) for result in results)
 

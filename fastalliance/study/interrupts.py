@@ -1,4 +1,8 @@
-"""Ctrl-C and SIGTERM: finish the running tiles and keep them; a second time, stop now."""
+"""Ctrl-C and SIGTERM: finish the running tiles and keep them; a second time, stop now.
+
+Once all tiles are done the first signal changes nothing: labelling takes a moment, and then the
+result is whole, which is what the exit code says.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,8 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.stop = threading.Event()
+        self._asked = False
+        self._labels = False
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -32,9 +38,22 @@ class Interrupts:
                 signal.signal(number, handler)
         self._previous = {}
 
+    def begin_labelling(self) -> bool:
+        """Return whether the tiles ended unasked; from now on the first signal sets no `stop`."""
+        self._labels = True
+        return not self.stop.is_set()
+
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.stop.is_set():
-            raise KeyboardInterrupt("stopped at once; the tiles that were running are lost")
-        self.stop.set()
+        if self._asked:
+            raise KeyboardInterrupt(
+                "stopped at once, before the result was labelled; a store keeps all tiles"
+                if self._labels
+                else "stopped at once; the tiles that were running are lost"
+            )
+        self._asked = True
         # not print: the signal may have come while a line was being printed
+        if self._labels:
+            os.write(2, b"\nthe tiles are done: the result is labelled first (again to stop now)\n")
+            return
+        self.stop.set()
         os.write(2, b"\nstopping: the running tiles finish first (again to stop now)\n")

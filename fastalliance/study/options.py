@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from fastalliance.errors import ConfigError
 from fastalliance.executors import SYSTEMS, check_scheduler
-from fastalliance.executors.addresses import require_form
 from fastalliance.store.shards import Shard
 from fastalliance.study import checks
 from fastalliance.study.progress import ProgressLike
@@ -90,7 +89,6 @@ class RunOptions:
             )
         if self.scheduler is not None:
             check_scheduler(self.scheduler)
-            require_form(self.scheduler)
         if self.scheduler in SYSTEMS and self.jobs is None:
             raise ConfigError(
                 f"scheduler {self.scheduler} needs the number of jobs; give jobs (--jobs N)"
@@ -104,12 +102,26 @@ class RunOptions:
             raise ConfigError(
                 f"insecure belongs to executor dask, got executor {self.executor}; leave it out"
             )
-        if (self.shard is None) != (self.executor != "shard"):
+        self._check_shard()
+
+    def _check_shard(self) -> None:
+        if self.shard is None:
+            if self.executor == "shard":
+                raise ConfigError(
+                    "executor shard runs one part of a study; say which: give shard (--shard I/N)"
+                )
+            return
+        if self.executor != "shard":
             raise ConfigError(
-                f"executor shard needs shard (--shard I/N) and the other way round, got executor "
-                f"{self.executor} and shard {self.shard}"
+                f"shard belongs to executor shard, got executor {self.executor}; leave one of them "
+                "out"
             )
-        if self.shard is not None and self.store is None:
+        if self.store is None:
             raise ConfigError(
                 f"shard {self.shard} needs a store that all shards write to; give store (--store)"
+            )
+        if self.overwrite:  # the second shard would replace what the first has begun
+            raise ConfigError(
+                "overwrite does not go with shard; remove the store first, or replace it by a run "
+                "without --shard"
             )

@@ -23,6 +23,9 @@ class ProgressLike(Protocol):
     def begin(self) -> None:
         """The kernel is compiled or loaded; tiles run from now on."""
 
+    def use(self, threads: int) -> None:
+        """So many threads run tiles; of a cluster it is told again as workers come and go."""
+
     def advance(self, steps: int) -> None:
         """Add steps that were just done."""
 
@@ -46,6 +49,9 @@ class NoProgress:
         """Say nothing."""
 
     def begin(self) -> None:
+        """Say nothing."""
+
+    def use(self, threads: int) -> None:
         """Say nothing."""
 
     def advance(self, steps: int) -> None:

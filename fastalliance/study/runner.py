@@ -7,6 +7,7 @@ import errno
 import os
 import threading
 import time
+import warnings
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -52,6 +53,10 @@ Floats = npt.NDArray[np.float64]
 _RECORD_SECONDS = 0.1  # between two ledger files
 
 
+class TilingWarning(UserWarning):
+    """A store that exists keeps its tiles, whatever size is asked for."""
+
+
 def run(study: Study, options: RunOptions) -> xr.Dataset:
     """Run `study` to the end, or resume it, and return its dataset."""
     options.check()
@@ -74,6 +79,11 @@ def run(study: Study, options: RunOptions) -> xr.Dataset:
         else:
             stack.close()
             ds = opening.dataset(str(options.store), quiet=options.shard is not None)
+            if ds.attrs["configuration_hash"] != study.configuration_hash:
+                raise StoreError(
+                    f"{options.store} was replaced by another study meanwhile; choose another "
+                    "path, or run again with --overwrite"
+                )
     invalid = ds["n_invalid"].values
     warn_invalid(float(np.nansum(invalid)), int((invalid > 0).sum()))
     return ds
@@ -104,7 +114,16 @@ def _tiling(study: Study, options: RunOptions, stored: dict[str, Any] | None) ->
     same = stored is not None and stored.get("configuration_hash") == study.configuration_hash
     if stored is None or not same or "tiling" not in stored:
         return study.tiling(options.points_per_tile)
-    return Tiling.from_plain(stored["tiling"])
+    tiling = Tiling.from_plain(stored["tiling"])
+    asked = options.points_per_tile
+    if asked is not None and study.tiling(asked).box_shape != tiling.box_shape:
+        warnings.warn(
+            f"{options.store} has tiles of {tiling.points_per_tile:,} points and keeps them; "
+            f"points_per_tile {asked:,} is left aside",
+            TilingWarning,
+            stacklevel=4,
+        )
+    return tiling
 
 
 def _stored_attributes(options: RunOptions) -> dict[str, Any] | None:
@@ -172,12 +191,14 @@ def _run_tiles(
         progress.start(total, total - left)
         stop = interrupts.stop
         try:
-            with _executor(computer, store, missing, stop, size.cores, options) as results:
+            with _executor(
+                computer, store, missing, stop, progress, size.cores, options
+            ) as results:
                 progress.begin()
                 _collect(results, store, progress)
         except TileError as error:
             raise _explained(error, computer, options) from error
-        if stop.is_set():
+        if not interrupts.begin_labelling():
             raise KeyboardInterrupt(_kept(store, tiling, options))
         if options.shard is None or not store.missing(everyone=True).size:
             store.finalise(final_slabs(tiling, statistics, store))
@@ -201,6 +222,7 @@ def _executor(
     store: TileStore,
     missing: list[int],
     stop: threading.Event,
+    progress: ProgressLike,
     threads: int,
     options: RunOptions,
 ) -> contextlib.AbstractContextManager[Generator[Done | None]]:
@@ -215,7 +237,9 @@ def _executor(
             workers=options.threads if options.jobs else threads,
             jobs=options.jobs,
             insecure=options.insecure,
+            counted=progress.use,
         )
+    progress.use(threads)
     return on_threads(computer, store, missing, stop, threads)
 
 
@@ -234,7 +258,7 @@ def _explained(error: TileError, computer: TileComputer, options: RunOptions) ->
 def _collect(
     results: Generator[tuple[int, str, int] | None], store: TileStore, progress: ProgressLike
 ) -> None:
-    """Note what finished in the ledger, every few seconds and at the end."""
+    """Note what finished in the ledger, every tenth of a second and at the end."""
     rows: list[tuple[int, str]] = []
     recorded = time.monotonic()
     try:

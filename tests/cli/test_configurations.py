@@ -72,6 +72,33 @@ def test_validate__checks_everything_and_computes_nothing() -> None:
     assert out.startswith("ok: ornstein_uhlenbeck, 1 point x")
 
 
+@pytest.mark.parametrize(
+    ("scheduler", "message"),
+    [
+        ("tcp://head", "scheduler must be tcp://host:port, tls://host:port"),
+        ("tcp://me:pass@head:8786", "a scheduler's address holds neither a name nor a password"),
+        ("me:pass@head:8786", "a scheduler's address holds neither a name nor a password"),
+        ("slrum", "there is no scheduler file slrum; give a file, or an address"),
+    ],
+)
+def test_validate__of_a_scheduler_that_cannot_be(scheduler: str, message: str) -> None:
+    Path("study.yaml").write_text(
+        f"model: dyad\nexecution: {{executor: dask, scheduler: '{scheduler}'}}\n"
+    )
+    assert refused("validate", "study.yaml").startswith(
+        f"study.yaml: execution.scheduler: {message}"
+    )
+    assert message in refused("run", "study.yaml")
+
+
+def test_validate__asks_no_scheduler_whether_it_is_there() -> None:
+    for scheduler in ("tcp://127.0.0.1:1", "slurm"):
+        Path("study.yaml").write_text(
+            f"model: dyad\nreplicates: 2\nexecution: {{scheduler: '{scheduler}', jobs: 2}}\n"
+        )
+        assert done("validate", "study.yaml").startswith("ok: dyad")
+
+
 def test_validate__warns_of_a_coarse_step() -> None:
     Path("study.yaml").write_text("model: dyad\nparameters: {trust_noise: 2}\n")
     outcome = command("validate", "study.yaml")

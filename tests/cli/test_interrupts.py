@@ -135,6 +135,57 @@ def test_second_signal__stops_at_once_and_can_be_resumed() -> None:
     assert outcome.code == 0
 
 
+def interrupt_in(monkeypatch: pytest.MonkeyPatch, name: str, times: int) -> None:
+    """Let signals come as the runner calls a function of its own."""
+    from fastalliance.study import runner
+
+    original = getattr(runner, name)
+
+    def disturbed(*arguments: object) -> object:
+        for _ in range(times):
+            signal.raise_signal(signal.SIGINT)
+        return original(*arguments)
+
+    monkeypatch.setattr(runner, name, disturbed)
+
+
+def test_one_signal__while_the_result_is_labelled_ends_with_the_result(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    Path("study.yaml").write_text(SHORT_TILES.replace("800", "4"))
+    interrupt_in(monkeypatch, "final_slabs", times=1)
+    outcome = command("run", "study.yaml", "--quiet")
+    said = "\nthe tiles are done: the result is labelled first (again to stop now)\n"
+    assert capfd.readouterr().err == said
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "P(success)" in outcome.out
+    assert fa.open("run.zarr").attrs["complete"] is True
+
+
+def test_second_signal__while_the_result_is_labelled_stops_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Path("study.yaml").write_text(SHORT_TILES.replace("800", "4"))
+    with monkeypatch.context() as disturbed:
+        interrupt_in(disturbed, "final_slabs", times=2)
+        outcome = command("run", "study.yaml", "--quiet")
+    assert (outcome.code, outcome.out) == (130, "")
+    assert outcome.err == (
+        "fastalliance: stopped at once, before the result was labelled; a store keeps all tiles\n"
+    )
+    assert command("run", "study.yaml", "--quiet").code == 0
+
+
+def test_one_signal__that_comes_with_the_last_tile_is_an_interrupt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Path("study.yaml").write_text(SHORT_TILES.replace("800", "4"))
+    interrupt_in(monkeypatch, "_collect", times=1)
+    outcome = command("run", "study.yaml", "--quiet", "--threads", "1")
+    assert outcome.code == 130
+    assert "run again to resume" in outcome.err
+
+
 def test_sigterm__outside_a_run_is_an_interrupt_too(monkeypatch: pytest.MonkeyPatch) -> None:
     import fastalliance.cli.configurations as module
 

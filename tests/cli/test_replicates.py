@@ -185,6 +185,7 @@ def test_replay__by_values_and_by_number() -> None:
         (["kept.zarr", "--point", "initial_trust=1,initial_trust=2"], "initial_trust twice", 2),
         (["kept.zarr", "--point", "trust_noise=0.1"], "does not vary", 2),
         (["kept.zarr", "--point", "²"], "must be a number, or NAME=VALUE", 2),
+        (["kept.zarr", "--point", "9" * 4301], "there is no design point '9999", 2),
         (["kept.zarr", "--replicate", "-1"], "replicate must be a whole number from 0", 2),
         (["kept.zarr", "--every", "1"], "give --plot too", 2),
         (["kept.zarr", "--members"], "give --plot too", 2),

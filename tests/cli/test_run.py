@@ -283,19 +283,6 @@ def test_kernels_changed__resumed_only_when_allowed() -> None:
     run("--store", "kept.zarr", "--allow-version-change")
 
 
-def test_executor__that_is_unknown_is_refused() -> None:
-    message = refused("run", "study.yaml", "--executor", "spark", "--store", "kept.zarr")
-    assert message == "executor must be one of threads, dask, shard, got 'spark'"
-    message = refused("run", "study.yaml", "--scheduler", "http://localhost:8786")
-    assert "scheduler must be tcp://host:port, tls://host:port" in message
-    message = refused("run", "study.yaml", "--executor", "shard", "--store", "kept.zarr")
-    assert message.startswith("executor shard needs shard (--shard I/N)")
-    message = refused("run", "study.yaml", "--shard", "3/3", "--store", "kept.zarr")
-    assert message.startswith("shard must be I/N with 0 <= I < N")
-    assert "needs a store" in refused("run", "study.yaml", "--shard", "0/3")
-    run("--executor", "threads", "--threads", "1")
-
-
 def test_threads__do_not_change_results() -> None:
     for threads in ("1", "2", "auto"):
         run("--store", f"{threads}.zarr", "--threads", threads)

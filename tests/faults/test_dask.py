@@ -150,7 +150,7 @@ def test_worker_lost__with_results_that_nobody_has_fetched():
 
 
 def test_no_scheduler__is_one_clear_error(tmp_path, monkeypatch):
-    monkeypatch.setattr("fastalliance.executors.dask.ANSWER", "1s")
+    monkeypatch.setattr("fastalliance.executors.connecting.ANSWER", 1.0)
     with (
         pytest.raises(ClusterError, match="no dask scheduler answers at tcp"),
         connected(f"tcp://127.0.0.1:{free_port()}", 1),
@@ -202,6 +202,17 @@ def test_study__on_dask_equals_threads(two_workers, tmp_path):
     stored = study().run(**options, store=tmp_path / "a.zarr", points_per_tile=1)
     same(stored, expected)
     assert stored.attrs["complete"] is True
+
+
+def test_summary__counts_the_threads_of_the_cluster(tmp_path, monkeypatch):
+    """And not those that this machine has, or that `--threads` would start."""
+    monkeypatch.chdir(tmp_path)
+    Path("study.yaml").write_text("model: dyad\nreplicates: 9\n")
+    with cluster(0) as made:
+        made.add_worker("--no-nanny", "--nthreads", "3")
+        made.wait(1)
+        run = ("run", "study.yaml", "--quiet", "--scheduler", made.address, "--threads", "5")
+        assert "instance-steps/s on 3 threads\n" in command(*run).out
 
 
 def test_study__refuses_workers_with_other_kernels(two_workers, monkeypatch):
@@ -262,7 +273,10 @@ def test_study__whose_store_is_taken_over_beneath_the_workers(two_workers, tmp_p
     [
         ({"scheduler": "tcp://127.0.0.1:1"}, "scheduler belongs to executor dask, got executor th"),
         ({"executor": "spark"}, "executor must be one of threads, dask, shard, got 'spark'"),
-        ({"executor": "dask", "shard": "0/2"}, "executor shard needs shard"),
+        (
+            {"executor": "dask", "shard": "0/2"},
+            "shard belongs to executor shard, got executor dask",
+        ),
     ],
 )
 def test_study__wrong_options(options, message):

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,8 @@ import pytest
 
 import fastalliance as fa
 from fastalliance.errors import ClusterError
-from fastalliance.executors import connected
-from fastalliance.executors import dask as executor
-from fastalliance.executors.dask import ClusterWarning, _warn_of_open
+from fastalliance.executors import connected, connecting
+from fastalliance.executors.connecting import ClusterWarning, _warn_of_open
 from fastalliance.store import status
 from tests.cli.command import command
 from tests.faults import toy
@@ -139,18 +137,13 @@ def test_local_cluster__interrupted_in_a_terminal(
 
 
 @pytest.mark.parametrize(
-    ("address", "message"),
-    [
-        ("tcp://127.0.0.1", "missing port number in address '127.0.0.1'"),
-        ("foo://127.0.0.1:1", "unknown address scheme 'foo'"),
-        ("tcp://[::1", "no dask scheduler answers at tcp://[::1: "),
-        ("tcp://127.0.0.1:port", "no dask scheduler answers at tcp://127.0.0.1:port: "),
-    ],
+    "address",
+    ["tcp://127.0.0.1", "foo://127.0.0.1:1", "tcp://[::1", "tcp://127.0.0.1:port", "tcp://a:65536"],
 )
-def test_address__that_is_none_is_refused_at_once(address: str, message: str) -> None:
-    began = time.monotonic()
-    assert message in refusal(address, {})
-    assert time.monotonic() - began < 5.0
+def test_address__that_is_none_is_refused_at_once(address: str) -> None:
+    message = r"^scheduler must be tcp://host:port, tls://host:port .*, got '(tcp|foo)://"
+    with pytest.raises(fa.ConfigError, match=message), connected(address, 1):
+        pass
 
 
 @pytest.mark.parametrize("scheme", ["tcp", "tls"])
@@ -171,7 +164,7 @@ def test_secrets__of_the_environment_are_in_no_log_of_a_worker_and_in_no_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And one warning of the scheduler, whose interface counts as open here; `--insecure`: none."""
-    monkeypatch.setattr(executor, "_is_loopback", lambda host: False)
+    monkeypatch.setattr(connecting, "_is_loopback", lambda host: False)
     canary = "c4n4ry-7f3e"
     for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "GITHUB_TOKEN", "PASSWORD"):
         monkeypatch.setenv(name, canary)  # workers have it too
@@ -248,8 +241,8 @@ def refusal(address: str, settings: dict[str, Any]) -> str:
 def test_tls__with_certificates_and_with_wrong_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(executor, "ANSWER", "5s")
-    monkeypatch.setattr(executor, "_is_loopback", lambda host: False)
+    monkeypatch.setattr(connecting, "ANSWER", 5.0)
+    monkeypatch.setattr(connecting, "_is_loopback", lambda host: False)
     ours, others = certificates(tmp_path / "ours"), certificates(tmp_path / "others")
     with cluster(0, **as_environment(ours)) as made:
         made.add_worker("--no-nanny")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from fastalliance.cli.exits import INTERRUPTED, STORE_REFUSED
+from fastalliance.cli.exits import INTERRUPTED, STORE_REFUSED, WRONG_INPUT
 from fastalliance.study import runner, tiles
 from tests.cli.command import OWN_MODEL, command, done, started
 from tests.faults.clusters import free_port
@@ -62,12 +62,12 @@ def _one_test(s3: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
         yield
 
 
-def refused(url: str, within: float, *arguments: str) -> str:
-    """Run (or do something else), which must end with exit 3, in time, and with one line."""
+def refused(url: str, within: float, *arguments: str, code: int = STORE_REFUSED) -> str:
+    """Run (or do something else), which must end with `code`, in time, and with one line."""
     began = time.monotonic()
     outcome = command(*(arguments or RUN), url)
     assert time.monotonic() - began < within
-    assert outcome.code == STORE_REFUSED
+    assert outcome.code == code
     assert_no_secrets(outcome.out)
     return one_line(outcome.err)
 
@@ -189,7 +189,7 @@ def test_no_credentials__is_said_in_time(s3: Remote, monkeypatch: pytest.MonkeyP
     ],
 )
 def test_url__that_is_none_is_refused_without_a_request(s3: Remote, url: str, part: str) -> None:
-    text = refused(url, AT_ONCE)
+    text = refused(url, AT_ONCE, code=WRONG_INPUT)
     assert part in text
     assert "\x1b" not in text
     assert s3.proxy.requests() == []

@@ -12,7 +12,7 @@ import pytest
 
 import fastalliance as fa
 from fastalliance.executors import run_on_threads, silence
-from fastalliance.executors.silence import Silence, SilenceWarning
+from fastalliance.executors.silence import Silence, SilenceWarning, tiles_that_run
 from fastalliance.study.tile_data import TileComputer
 from tests.unit.small_model import MODEL
 
@@ -29,30 +29,53 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     return wait
 
 
-def said(silent: Silence, running: list[int]) -> list[str]:
+def said(silent: Silence) -> list[str]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        silent.say(running)
+        silent.say()
     assert all(item.category is SilenceWarning for item in caught)
     return [str(item.message) for item in caught]
 
 
 def test_silence__is_said_after_ten_minutes_and_ever_less_often(clock) -> None:
-    silent = Silence()
+    silent = Silence(lambda: "the reason")
     clock(9.9)
-    assert said(silent, [3]) == []
+    assert said(silent) == []
     clock(0.2)
-    assert said(silent, [3]) == ["no tile has finished for 10 minutes; tiles that run: 3"]
+    assert said(silent) == ["no tile has finished for 10 minutes; the reason"]
     clock(9.0)
-    assert said(silent, [3]) == []
+    assert said(silent) == []
     clock(2.0)
-    assert said(silent, []) == ["no tile has finished for 21 minutes; there are no workers"]
+    assert said(silent) == ["no tile has finished for 21 minutes; the reason"]
     silent.end()
     clock(9.0)
-    assert said(silent, [3]) == []
+    assert said(silent) == []
     clock(1.1)
-    (text,) = said(silent, list(range(7)))
-    assert text.endswith("for 10 minutes; tiles that run: 0, 1, 2, 3 and 3 more")
+    assert said(silent) == ["no tile has finished for 10 minutes; the reason"]
+    assert tiles_that_run([3]) == "tiles that run: 3"
+    assert tiles_that_run(range(7)) == "tiles that run: 0, 1, 2, 3 and 3 more"
+
+
+def test_silence__is_said_while_the_run_waits_for_what_never_answers(monkeypatch) -> None:
+    monkeypatch.setattr(silence, "SILENT", 0.05)
+    with (
+        pytest.warns(SilenceWarning, match="no tile has finished .*; the reason$"),
+        Silence(lambda: "the reason").watched(),
+    ):
+        threading.Event().wait(0.5)
+
+
+def test_silence__ends_a_run_where_warnings_are_errors(monkeypatch) -> None:
+    monkeypatch.setattr(silence, "SILENT", 0.05)
+    over = threading.Event()
+
+    def task(tile: int) -> int:
+        over.wait(20)
+        return tile
+
+    with pytest.raises(SilenceWarning, match=r"tiles that run: 4$"):
+        list(run_on_threads(task, [4], threads=1, stop=threading.Event()))
+    over.set()
 
 
 def test_threads__name_the_tiles_that_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ import fastalliance as fa
 from fastalliance.cli import main
 from fastalliance.errors import ClusterError
 from fastalliance.executors import SYSTEMS, jobqueue
-from fastalliance.executors.dask import ClusterWarning
+from fastalliance.executors.connecting import ClusterWarning
 from fastalliance.executors.silence import SilenceWarning
 from fastalliance.study.progress import NoProgress
 
@@ -235,7 +235,7 @@ def _written(made: fa.Study) -> str:
 
 
 def test_configuration__jobs_go_with_their_scheduler(batch, monkeypatch):
-    monkeypatch.setattr("fastalliance.executors.dask.ANSWER", "1s")
+    monkeypatch.setattr("fastalliance.executors.connecting.ANSWER", 1.0)
     (batch / "REFUSE").touch()
     execution = {"executor": "dask", "scheduler": "slurm", "jobs": 3, "threads": 1}
     made = fa.Study("dyad", replicates=2, execution=execution)
