@@ -27,6 +27,7 @@ from fastalliance.store.object_requests import (
 )
 
 Result = TypeVar("Result")
+_PAUSE = 0.1  # seconds between two looks at what another is about to write
 _REPLACEMENTS = 5  # attempts; a second is needed where a reply was lost
 _REMOVE_SECONDS = 20.0  # of what was seen to be there; later it may be another's
 _TOUCH_SECONDS = 15.0  # it is tried again before long, and must not take as long as a lease lasts
@@ -153,6 +154,7 @@ def create(path: ObjectPath, data: bytes) -> bool:
         # Somebody was about to write it, or has removed it since.
         if time.monotonic() - started > insist_seconds():
             raise ObjectStoreError("an object cannot be created", "run the same command again")
+        time.sleep(_PAUSE)
 
 
 def write(path: ObjectPath, data: bytes, check: Callable[[], None] | None = None) -> None:
