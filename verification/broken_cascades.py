@@ -63,12 +63,6 @@ DRIVER = [
     *mutations_of(
         "engine/render_population.py",
         (
-            "neighbours-told-twice-are-visited-twice",
-            "1 if is_open & (marked[j] != stamp) else 0",
-            "1 if is_open else 0",
-            (f"{STRUCTURE}test_networks",),
-        ),
-        (
             "graph-of-the-block",
             "graph = replicate % first_neighbours.shape[0]",
             "graph = 0",
@@ -79,9 +73,27 @@ DRIVER = [
         "kernels/ranking.py",
         (
             "ties-by-higher-index",
-            "tied = keys[i] == low and low < _MAGNITUDE and left > 0",
-            "tied = keys[i] == low and low < _MAGNITUDE and left > 0 and i > 0",
+            "if keys[i] == low:",
+            "if keys[i] == low and i > 0:",
             ("unit/test_ranking.py::test_mark_highest__sorting",),
+        ),
+    ),
+    *mutations_of(
+        "kernels/telling.py",
+        (
+            "the-next-ones-neighbours-are-told",
+            "np.uint64(is_open[j]) & np.uint64(e < end)",
+            "np.uint64(is_open[j])",
+            ("unit/test_telling.py::test_tell__one_by_one",),
+        ),
+    ),
+    *mutations_of(
+        "engine/render_strips.py",
+        (
+            "who-was-visited-is-visited-no-more",
+            "listed[j] = 0",
+            "listed[j] = 1",
+            (f"{STRUCTURE}test_networks",),
         ),
     ),
 ]

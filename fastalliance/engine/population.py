@@ -16,6 +16,7 @@ from fastalliance.kernels.interpret import interpreted
 from fastalliance.kernels.intrinsics import shaped, stack_floats, stack_integers
 from fastalliance.kernels.philox import Stream
 from fastalliance.kernels.ranking import mark_highest
+from fastalliance.kernels.telling import tell
 from fastalliance.library.definition import place
 from fastalliance.library.model import Model
 from fastalliance.library.population import At, Population, Select, Sweep
@@ -31,7 +32,7 @@ def lanes(members: int, has_network: bool) -> int:
 def block_bytes(model: Model, members: int, has_network: bool) -> int:
     """Return the memory of one thread's block of populations."""
     n_values = len(_population(model).member._fields) + 2  # scores, keys
-    network = 3 * 8 * members if has_network else 0
+    network = 18 * members if has_network else 0  # lists
     return 8 * members * lanes(members, has_network) * n_values + network
 
 
@@ -89,6 +90,7 @@ def names(model: Model) -> dict[str, Any]:
         "stack_integers": stack_integers,
         "shaped": shaped,
         "mark_highest": mark_highest,
+        "tell": tell,
     }
     for name, returned in _returned(model).items():
         if "draw" in returned:

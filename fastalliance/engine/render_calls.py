@@ -6,7 +6,7 @@ what is dropped only after inlining took two thirds of the time to compile.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from fastalliance.library.population import Population
@@ -168,3 +168,8 @@ class Calls:
     def sums_read(self, name: str) -> list[int]:
         """Return which of its stage's sums a formula reads."""
         return [i for i, field in enumerate(self._stage(name).sums) if self._reads(name, field)]
+
+
+def indented(lines: Iterable[str], levels: int) -> Iterator[str]:
+    """Return lines of source, so many levels further in."""
+    return (f"{'    ' * levels}{line}" for line in lines)

@@ -9,15 +9,16 @@ lanes 320, 64 lanes 600, with eight times the memory). Were the members' array m
 have to prove that no stack array's address escapes, which it gives up at 100 uses of one.
 
 One lane serves networks, where only the neighbours of those who sent something are visited when
-the model says so, and populations whose block of eight would not fit into memory.
+the model says so, and populations whose block of eight would not fit into memory. Its members are
+the lanes then (`render_strips.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fastalliance.engine.render_calls import Calls, PopulationFields
-from fastalliance.engine.render_sweep import Sweeps, indented
+from fastalliance.engine.render_calls import Calls, PopulationFields, indented
+from fastalliance.engine.render_sweep import Sweeps
 from fastalliance.library.population import Select, Sweep
 
 LANES = 8
@@ -30,7 +31,7 @@ from collections import namedtuple
 import numpy as np
 
 # Globals: the tuples Given, At, Stream and one of random numbers for every sweep that draws,
-# stack_floats, stack_integers, mark_highest and the model's formulas.
+# shaped, stack_floats, stack_integers, mark_highest, tell and the model's formulas.
 {definitions}
 
 
@@ -61,6 +62,7 @@ class _Driver:
         self.population = fields.population
         self.call = Calls(fields)
         self.sweeps = Sweeps(fields, self.call)
+        self.strips = self.sweeps.strips
         self.member_fields = self.call.member_fields
         self.industry_fields = self.call.industry_fields
 
@@ -79,6 +81,8 @@ class _Driver:
             industry_size=n_own * fields.lanes,
         )
         lines = [f"{name} = stack_floats({fields.lanes})" for name in self._stack_names()]
+        if fields.lanes == 1:
+            lines += self.strips.arrays()
         return head + "\n".join([*indented([*lines, *body], 1), ""])
 
     def _stack_names(self) -> Iterator[str]:
@@ -97,10 +101,7 @@ class _Driver:
 
     def _body(self) -> Iterator[str]:
         if self.fields.has_network:
-            yield "visited = np.empty(n_members + 1, np.int64)"
-            yield "noticed = np.empty(n_members + 1, np.int64)"
-            yield "marked = np.zeros(n_members, np.int64)"
-            yield "stamp = 0"
+            yield from self.strips.lists()
         yield "n_instances = points.shape[0] * n_replicates"
         yield f"for low in range(0, n_instances, {self.fields.lanes}):"
         yield f"    n_lanes = min({self.fields.lanes}, n_instances - low)"
@@ -110,7 +111,7 @@ class _Driver:
         yield "        if k < 0:"
         for stage in self.population.start:
             yield from indented(self._stage(stage), 3)
-        yield from indented(self._notice("n_members", "i = v"), 3)
+        yield from indented(self._tell(), 3)
         yield "        else:"
         yield from indented(self._step(), 3)
         yield from indented(self._check(), 2)
@@ -165,20 +166,30 @@ class _Driver:
         yield f"    for lane in range({fields.lanes}):"
         for i in range(len(self.industry_fields)):
             yield f"        industries[g, {i}, lane] = 0.0"
-        if first := list(self._first_values()):
+        first = list(self._first_values())
+        if fields.lanes > 1 and first:
+            first = [[line for lines in first for line in lines]]
+        for lines in first:  # of a single instance each field in a loop of its own: wide stores
             yield "for i in range(n_members):"
             yield f"    for lane in range({fields.lanes}):"
-            yield from indented(first, 2)
+            yield from indented(lines, 2)
 
-    def _first_values(self) -> Iterator[str]:
-        """What members have before the first stage."""
-        yield from (f"{self.call.field(name)} = 0.0" for name in self._read_unset())
-        for j, entry in enumerate(self.population.inputs):
-            if self.fields.literals[f"given_{entry.name}"] == "1.0":
-                yield f"{self.call.field(entry.field)} = inputs[{j}, given_row, i]"
-        if self.fields.has_network and self.population.ties is not None:
-            yield "ends = first_neighbours[graph, i + 1] - first_neighbours[graph, i]"
-            yield f"{self.call.field(self.population.ties.degree)} = ends"
+    def _first_values(self) -> Iterator[list[str]]:
+        """What members have before the first stage, a field at a time."""
+        ties = self.population.ties if self.fields.has_network else None
+        given = {
+            entry.field: f"inputs[{j}, given_row, i]"
+            for j, entry in enumerate(self.population.inputs)
+            if self.fields.literals[f"given_{entry.name}"] == "1.0"
+        }
+        for name in self._read_unset():
+            if name not in given and (ties is None or name != ties.degree):
+                yield [f"{self.call.field(name)} = 0.0"]
+        for name, value in given.items():
+            yield [f"{self.call.field(name)} = {value}"]
+        if ties is not None:
+            ends = "first_neighbours[graph, i + 1] - first_neighbours[graph, i]"
+            yield [f"{self.call.field(ties.degree)} = {ends}"]
 
     def _read_unset(self) -> list[str]:
         """Members' fields that may be read before the first stage has set them."""
@@ -197,17 +208,17 @@ class _Driver:
         ties = self.population.ties
         only = stages[0] if len(stages) == 1 else None
         visits = ties is not None and self.fields.has_network
-        if not (isinstance(only, Sweep) and visits) or only.draw or only.arrival or only.when:
+        if not (isinstance(only, Sweep) and visits and self.strips.fit(only)) or only.when:
             yield from everyone
-            yield from self._notice("n_members", "i = v")
+            yield from self._tell()
             return
         yield "lane = 0"
         yield f"if k > 0 and {self.call('local', 'p')}:"
         yield from indented(self.sweeps.visit(only), 1)
-        yield from indented(self._notice("n_visited", "i = visited[v]"), 1)
+        yield from indented(self.strips.tell(), 1)
         yield "else:"
         yield from indented(everyone, 1)
-        yield from indented(self._notice("n_members", "i = v"), 1)
+        yield from indented(self._tell(), 1)
 
     def _stage(self, stage: Sweep | Select) -> Iterator[str]:
         return self.sweeps.sweep(stage) if isinstance(stage, Sweep) else self._select(stage)
@@ -222,34 +233,25 @@ class _Driver:
             "    for g in range(n_industries):",
         )
         yield from indented(self.sweeps.members_of_industry(), 2)
-        yield "        for i in range(low_member, high_member):"
-        yield f"            for lane in range({self.fields.lanes}):"
-        arguments = ("m", "g", "s", "p", "at")
-        score = self.call(f"{stage.name}_score", *arguments, member="i", industry="g")
-        yield f"                scores[lane, i] = {score}"
+        yield from indented(self._scores(stage), 2)
         yield f"    mark_highest(scores, wanted, keys, {self.call.marks(stage.field)})"
 
-    def _notice(self, number: str, which: str) -> Iterator[str]:
-        """Tell the neighbours of those who sent something; list who was told."""
-        ties = self.population.ties
-        if ties is None or not self.fields.has_network:
+    def _scores(self, stage: Select) -> Iterator[str]:
+        """Scores of an industry's members."""
+        if self.fields.lanes == 1:
+            yield from self.strips.score(stage)
             return
-        yield "n_noticed = 0"
-        yield "stamp += 1"
-        yield "lane = 0"
-        yield f"for v in range({number}):"
-        yield f"    {which}"
-        yield f"    if {self.call('sends', 'm', 'at', member='i')}:"
-        yield "        for e in range(first_neighbours[graph, i], first_neighbours[graph, i + 1]):"
-        yield "            j = neighbours[e]"
-        # without branches: whether a neighbour is new to the list is anyone's guess
-        yield f"            is_open = {self.call('open', 'm', index='j')}"
-        yield f"            {self.call.field(ties.received, 'j', '0')} += 1.0 if is_open else 0.0"
-        yield "            noticed[n_noticed] = j"
-        yield "            n_noticed += 1 if is_open & (marked[j] != stamp) else 0"
-        yield "            marked[j] = stamp"
-        yield "n_visited = n_noticed"
-        yield "visited, noticed = noticed, visited"
+        arguments = ("m", "g", "s", "p", "at")
+        score = self.call(f"{stage.name}_score", *arguments, member="i", industry="g")
+        yield "for i in range(low_member, high_member):"
+        yield f"    for lane in range({self.fields.lanes}):"
+        yield f"        scores[lane, i] = {score}"
+
+    def _tell(self) -> Iterator[str]:
+        """Look who sends something among all members, and tell their neighbours."""
+        if self.fields.has_network:
+            yield from self.strips.senders()
+            yield from self.strips.tell()
 
     def _check(self) -> Iterator[str]:
         total = " + ".join(f"s_{name}[lane]" for name in self.fields.states)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
-from fastalliance.engine.render_calls import Calls, PopulationFields, StageFields
+from fastalliance.engine.render_calls import Calls, PopulationFields, StageFields, indented
+from fastalliance.engine.render_strips import Strips
 from fastalliance.library.population import Sweep
 
 
@@ -14,6 +15,7 @@ class Sweeps:
     def __init__(self, fields: PopulationFields, call: Calls) -> None:
         self.fields = fields
         self.call = call
+        self.strips = Strips(fields, call)
         self.lanes = f"for lane in range({fields.lanes}):"
 
     def sweep(self, stage: Sweep) -> Iterator[str]:
@@ -39,8 +41,7 @@ class Sweeps:
             if own:
                 yield f"    {self.lanes}"
                 yield from (f"        part_{i}[lane] = 0.0" for i in own)
-            yield "    for i in range(low_member, high_member):"
-            yield from indented(self._member(stage, found, own), 2)
+            yield from indented(self._members(stage, found, own), 1)
             if stage.industry is not None:
                 name = f"{stage.name}_industry"
                 arguments = ("g", "sums", "s", "p", "at")
@@ -53,15 +54,20 @@ class Sweeps:
         yield from self._alliance(stage, found)
 
     def visit(self, stage: Sweep) -> Iterator[str]:
-        """A sweep over the members that noticed something; industries stay as they are."""
-        found = self.fields.stages[stage.name]
-        yield from (f"whole_{i}[0] = 0.0" for i in range(len(found.sums)))
+        """A sweep over the members that were told something; industries stay as they are."""
+        yield "lane = 0"
         yield "g = 0  # of no consequence: members are local"
         yield from self.load_own("")
-        yield "for v in range(n_visited):"
-        yield "    i = visited[v]"
-        yield from indented(self._change(stage, found, []), 1)
-        yield from self._alliance(stage, found)
+        yield from self.strips.visit(stage)
+        yield from self._alliance(stage, self.fields.stages[stage.name])
+
+    def _members(self, stage: Sweep, found: StageFields, own: list[int]) -> Iterator[str]:
+        """The visit of an industry's members."""
+        if self.strips.fit(stage):
+            yield from self.strips.sweep(stage, own)
+            return
+        yield "for i in range(low_member, high_member):"
+        yield from indented(self._member(stage, found, own), 1)
 
     def _member(self, stage: Sweep, found: StageFields, own: list[int]) -> Iterator[str]:
         """The visit of one member in all lanes: draws, change, arrivals, sums."""
@@ -156,8 +162,3 @@ class Sweeps:
         """The values of an industry."""
         for i, name in enumerate(self.call.industry_fields):
             yield f"{indent}g_{name}[lane] = industries[g, {i}, lane]"
-
-
-def indented(lines: Iterable[str], levels: int) -> Iterator[str]:
-    """Return lines of source, so many levels further in."""
-    return (f"{'    ' * levels}{line}" for line in lines)

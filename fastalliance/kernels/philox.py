@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from fastalliance.kernels.accelerate import inline
+from fastalliance.kernels.accelerate import inline, inline_only, inline_source
 from fastalliance.kernels.intrinsics import bits_float, word
 from fastalliance.kernels.vecmath import minus_two_log, sincospi_small
 
@@ -36,7 +36,7 @@ class Stream(NamedTuple):
     instance_high: int
 
 
-@inline
+@inline_only
 def _round(c0, c1, c2, c3, k0, k1):
     product0 = word(c0) * 0xD2511F53
     product1 = word(c2) * 0xCD9E8D57
@@ -48,7 +48,7 @@ def _round(c0, c1, c2, c3, k0, k1):
     )
 
 
-@inline
+@inline_source
 def _key(k0, k1, i):
     return word(k0 + i * 0x9E3779B9), word(k1 + i * 0xBB67AE85)
 
@@ -78,7 +78,7 @@ def philox4x32(c0, c1, c2, c3, k0, k1):
     return _round(c0, c1, c2, c3, a, b)
 
 
-@inline
+@inline_only
 def _words(stream, purpose, step, member):
     return philox4x32(
         stream.instance_low,
@@ -90,7 +90,7 @@ def _words(stream, purpose, step, member):
     )
 
 
-@inline
+@inline_only
 def _uniform(high, low):
     """Return ((high << 20 ^ low >> 12) + 0.5) * 2^-52.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from fastalliance.kernels.accelerate import inline_only
 from fastalliance.kernels.intrinsics import float_bits
 
 _NOT_ELIGIBLE = -(2**63)
@@ -36,16 +37,18 @@ def mark_highest(scores, wanted, keys, marks):
         for i in range(n_members):
             score = scores[lane, i] + 0.0  # +0.0 for -0.0
             bits = float_bits(score)
-            ordered = bits if bits >= 0 else bits ^ _MAGNITUDE
-            keys[i] = ordered if score > -np.inf else _NOT_ELIGIBLE
-            low = ordered if score > -np.inf and ordered < low else low
-            high = ordered if score > -np.inf and ordered > high else high
-        high += 1  # from now on at least `wanted` keys, or all eligible ones, reach low; none high
-        while low < _MAGNITUDE and high != low + 1:
+            ordered = bits ^ ((bits >> 63) & _MAGNITUDE)
+            eligible = score > -np.inf
+            key = ordered if eligible else _NOT_ELIGIBLE
+            keys[i] = key
+            low = min(low, ordered if eligible else _MAGNITUDE)
+            high = max(high, key)
+        if low < _MAGNITUDE and _number(keys, n_members, high) >= wanted[lane]:
+            low = high
+        # from now on at least `wanted` keys, or all eligible ones, reach low, and fewer high
+        while low < high and high != low + 1:
             middle = (low >> 1) + (high >> 1) + (low & high & 1)
-            number = 0
-            for i in range(n_members):
-                number += 1 if keys[i] >= middle else 0
+            number = _number(keys, n_members, middle)
             if number >= wanted[lane]:
                 low = middle
             else:
@@ -54,8 +57,21 @@ def mark_highest(scores, wanted, keys, marks):
                 break
         left = wanted[lane]
         for i in range(n_members):
-            left -= 1 if keys[i] > low else 0
-        for i in range(n_members):
-            tied = keys[i] == low and low < _MAGNITUDE and left > 0
-            left -= 1 if tied else 0
-            marks[i, lane] = 1.0 if tied or keys[i] > low else 0.0
+            above = keys[i] > low
+            left -= 1 if above else 0
+            marks[i, lane] = 1.0 if above else 0.0
+        i = 0
+        while i < n_members and left > 0 and low < _MAGNITUDE:
+            if keys[i] == low:
+                marks[i, lane] = 1.0
+                left -= 1
+            i += 1
+
+
+@inline_only
+def _number(keys, n_members, bound):
+    """Return how many keys reach a bound."""
+    number = 0
+    for i in range(n_members):
+        number += 1 if keys[i] >= bound else 0
+    return number

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from fastalliance.kernels.accelerate import inline
+from fastalliance.kernels.accelerate import inline, inline_only
 from fastalliance.kernels.intrinsics import bits_float, float_bits, fma
 
 _LOG2_E = 1.4426950408889634
@@ -29,14 +29,14 @@ def clip01(x):
     return 0.0 if x < 0.0 else 1.0 if x > 1.0 else x
 
 
-@inline
+@inline_only
 def _clamp(x, low, high):
     """Return `x` limited to low..high, NaN unchanged: one vminpd and one vmaxpd."""
     x = high if high < x else x
     return low if low > x else x
 
 
-@inline
+@inline_only
 def _exp_kernel(r):
     """Return (exp(r) - 1 - r) / r^2 for abs(r) <= ln(2) / 2."""
     q = fma(r, 2.4978163421203375e-08, 2.762520145340023e-07)
@@ -53,7 +53,7 @@ def _exp_kernel(r):
 _SPLIT_ROUND = _ROUND + 2046.0  # both halves of k + 2046 are biased exponents
 
 
-@inline
+@inline_only
 def _scale(p, t):
     """Return p * 2^k, gradual below and infinite above, for t = _SPLIT_ROUND + k."""
     k = float_bits(t) & 0xFFF
@@ -72,7 +72,7 @@ def exp(x):
     return _scale(p, t)
 
 
-@inline
+@inline_only
 def _exp_sum(high, low):
     """Return exp(high + low) for abs(high) <= 800 and a `low` below an ulp of `high`."""
     t = fma(high, _LOG2_E, _SPLIT_ROUND)
@@ -91,7 +91,7 @@ _LN2_HIGH = 0.6931471805592082  # 40 bits: k * _LN2_HIGH is exact
 _LN2_LOW = 7.371002565167799e-13
 
 
-@inline
+@inline_only
 def _split(x):
     """Return (m, k): x = m * 2^k with m in [sqrt(1/2), sqrt(2)), for positive normal `x`."""
     shifted = float_bits(x) + _HALF_SHIFT
@@ -100,7 +100,7 @@ def _split(x):
     return m, bits_float(biased | _EXPONENT_OF_2_52) - (4503599627370496.0 + 1023.0)
 
 
-@inline
+@inline_only
 def _log_kernel(z):
     """Return 2 (2 atanh(s) - 2 s) / s^3 for z = s^2, abs(s) <= (sqrt(2) - 1) / (sqrt(2) + 1)."""
     r = fma(z, 0.2959143932831487, 0.3062815069476214)
@@ -111,7 +111,7 @@ def _log_kernel(z):
     return fma(z, r, 1.3333333333333468)
 
 
-@inline
+@inline_only
 def _scaled_split(x):
     """Return (m, k) as `_split` does, for subnormal `x` too."""
     tiny = x < 2.2250738585072014e-308
@@ -242,7 +242,7 @@ def logistic_base2(y):
     return logistic_base2_bounded(_clamp(y, -1021.0, 1021.0))
 
 
-@inline
+@inline_only
 def _log_sum(x):
     """Return ln(x) as an unevaluated sum high + low, relative error about 2^-68."""
     m, k = _scaled_split(x)

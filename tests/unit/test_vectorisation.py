@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fastalliance as fa
-from fastalliance.engine.compile import driver
+from fastalliance.engine.compile import LANES, Literals, driver
 from fastalliance.library.exit_cascade_formulas import Birth, Decision
 from tests.own_models import ORNSTEIN_UHLENBECK
 
@@ -27,8 +27,8 @@ def _has_avx2() -> bool:
 pytestmark = pytest.mark.skipif(not _has_avx2(), reason="needs x86-64 with AVX2")
 
 
-def _counts(model: fa.Model) -> tuple[int, int]:
-    (assembly,) = driver(model).inspect_asm().values()
+def _counts(model: fa.Model, literals: Literals | None = None) -> tuple[int, int]:
+    (assembly,) = driver(model, literals).inspect_asm().values()
     lines = assembly.splitlines()
     return sum(bool(PACKED.search(x)) for x in lines), sum(bool(SCALAR.search(x)) for x in lines)
 
@@ -65,6 +65,14 @@ def test_population_driver__lane_loops_are_packed(fresh_cache):
     """The sweeps over members: birth, entry and decision are SIMD over eight instances."""
     packed, scalar = _counts(dataclasses.replace(fa.model("exit_cascade")))
     assert packed > 0.6 * scalar
+
+
+@pytest.mark.parametrize("given", [[], ["network"]], ids=["large", "network"])
+def test_population_driver__members_of_a_single_instance_are_packed(given, fresh_cache):
+    """219 and 294; 6 where an instance's members are visited one by one."""
+    literals = ((LANES, "1"), *((f"given_{name}", "1.0") for name in given))
+    packed, _ = _counts(dataclasses.replace(fa.model("exit_cascade")), literals)
+    assert packed > 150
 
 
 def test_pairs_of_members__their_draws_are_packed(fresh_cache):
