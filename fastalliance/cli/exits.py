@@ -109,6 +109,7 @@ def warnings_as_lines() -> Iterator[None]:
     with warnings.catch_warnings():
         if not sys.warnoptions:  # what was asked for by python -W stands
             warnings.simplefilter("default", UserWarning)
+            warnings.filterwarnings("always", "no tile has finished")  # whenever it is so
         warnings.showwarning = show
         yield
 

@@ -68,10 +68,10 @@ class Strips:
         yield from indented(member, 2)
         for i, name in self._stored(stage):
             yield f"        {self.call.field(name, 'j')} = own_{i}[v]"
-        yield f"        is_open[j] = {self.call('open', 'm', index='j')}"
+        yield f"        is_open[j] = 1 if {self.call('open', 'm', index='j')} else 0"
         yield "        listed[j] = 0"
         yield "        senders[n_senders] = j"
-        yield f"        n_senders += np.uint64({self._sends('np.int64(j)', 'j')})"
+        yield f"        n_senders += np.uint64(1 if {self._sends('np.int64(j)', 'j')} else 0)"
         yield from indented(self._sum(stage, []), 1)
 
     def senders(self) -> Iterator[str]:
@@ -81,7 +81,7 @@ class Strips:
         yield "listed[:] = 0"
         yield "for i in range(n_members):"
         yield "    j = np.uint64(i)"
-        yield f"    is_open[j] = {self.call('open', 'm', index='j')}"
+        yield f"    is_open[j] = 1 if {self.call('open', 'm', index='j')} else 0"
         yield from _strips("0", "n_members")
         yield "    n_sending = 0"
         yield "    for v in range(n_strip):"
@@ -91,7 +91,7 @@ class Strips:
         yield "        for v in range(n_strip):"
         yield from indented(_MEMBER, 3)
         yield "            senders[n_senders] = j"
-        yield f"            n_senders += np.uint64({self._sends('i', 'j')})"
+        yield f"            n_senders += np.uint64(1 if {self._sends('i', 'j')} else 0)"
 
     def tell(self) -> Iterator[str]:
         """Tell the neighbours of those who sent something, who are to be visited next."""

@@ -16,7 +16,7 @@ _SETTING = "distributed.comm.tls."
 _VARIABLE = "DASK_DISTRIBUTED__COMM__TLS__"
 _NEEDED = {"ca-file": "CA_FILE", "client.cert": "CLIENT__CERT"}
 _FILES = (*_NEEDED, "client.key")  # the key may stand in the certificate's file
-_FORM = re.compile(r"(tcp|tls|wss?)://(\[[\w:.%]+\]|[^\s:/?#\[\]]+):(?P<port>[0-9]{1,5})")
+_FORM = re.compile(r"(tcp|tls|wss?|ucx)://(\[[\w:.%]+\]|[^\s:/?#\[\]]+):(?P<port>[0-9]{1,5})")
 _MAX_PORT = 2**16 - 1
 
 
@@ -53,10 +53,12 @@ def check_scheduler(scheduler: str) -> None:
 
 
 def _require_form(address: str) -> None:
+    if address.startswith("inproc://"):  # of a cluster in this process
+        return
     form = _FORM.fullmatch(address)
     if not (form and 1 <= int(form["port"]) <= _MAX_PORT):
         raise ConfigError(
-            "scheduler must be tcp://host:port, tls://host:port (or ws://, wss://), a scheduler "
+            "scheduler must be tcp://host:port, tls://host:port (or ws, wss, ucx), a scheduler "
             f"file, or a batch system ({', '.join(SYSTEMS)}), got {address[:200]!r}"
         )
 

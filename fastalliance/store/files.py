@@ -263,7 +263,7 @@ def is_orphan(path: Place, token: str) -> bool:
         try:
             now = server_time(path.parent)  # which dates the file; our own clock may be wrong
             return now - 1e9 * _modified(path) > 1e9 * ORPHAN_AGE
-        except FileNotFoundError:
+        except OSError:  # it has gone, or nothing can be written, and removed, there
             return False
     return state is process.State.DEAD
 

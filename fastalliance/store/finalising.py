@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from fastalliance.errors import StoreError
 from fastalliance.faults import fault_point
-from fastalliance.store import files, provenance
+from fastalliance.store import files, lease, provenance
 from fastalliance.store.chunks import check_present, write_region
 from fastalliance.store.documents import load_run, write_attributes
 from fastalliance.store.format import ArrayInfo, array_document, document_bytes, group_document
@@ -51,9 +51,7 @@ def write_final(
     if isinstance(aside, ObjectPath):
         _write_slabs(paths, paths.root, list(specs), slabs, check)
         return
-    for name in files.names(paths.scratch):
-        if name.startswith(FINAL_PREFIX):  # of an earlier attempt
-            files.remove(paths.scratch / name)
+    _sweep(paths, aside)
     try:
         aside.mkdir()
         specs = list(specs)
@@ -64,6 +62,16 @@ def write_final(
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)  # most of all on a full disk
         raise
+
+
+def _sweep(paths: Paths, aside: Path) -> None:
+    """Remove the drafts of earlier attempts, but not that of a run which has just taken over."""
+    holder = lease.look(paths.lease, lease.FINAL)
+    theirs = paths.final(holder.run_id).name if holder else ""
+    for name in files.names(paths.scratch):
+        ours = name == aside.name or name != theirs
+        if name.startswith(FINAL_PREFIX) and ours:
+            files.remove(paths.scratch / name)
 
 
 def _write_slabs(

@@ -20,6 +20,7 @@ from fastalliance.store.objects import Place
 from fastalliance.store.paths import DOCUMENT
 
 FAN_OUT = 64
+FORMATS = (1, 2)  # 2: with the store that the rows belong to
 MAX_FILE_BYTES = 2**28
 
 Rows = dict[int, str]
@@ -156,7 +157,7 @@ class Ledger:
         listed = [[tile, rows[tile]] for tile in sorted(rows)]
         document: dict[str, Any] = {"format": 1, "rows": listed}
         if self._store_id:
-            document["store"] = self._store_id
+            document |= {"format": 2, "store": self._store_id}
         document["sha256"] = _checksum(document)
         path = self._directory / f"{self._writer}-{self._n_written:06d}.json"
         files.put(path, json.dumps(document).encode(), self._scratch, check=self._check)
@@ -217,8 +218,11 @@ def read_file(path: Place, n_tiles: int, store_id: str = "") -> list[tuple[int, 
         ours = document.get("store", store_id) == store_id
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         version, rows, intact, ours = 1, [], False, True
-    if version != 1:
-        raise StoreError(f"{files.show(path)} has ledger format {version}, this version reads 1")
+    if version not in FORMATS:
+        raise StoreError(
+            f"{files.show(path)} has ledger format {version}, this version reads up to "
+            f"{max(FORMATS)}; upgrade fastalliance"
+        )
     if intact and not ours:
         return []
     if not intact or not all(_is_row(row, n_tiles) for row in rows):

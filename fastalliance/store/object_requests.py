@@ -136,6 +136,8 @@ def ask(
             if conditional:
                 raise ConflictError from None
             found: OSError = _failed(bucket, 409)
+        except ObjectStoreError:
+            raise  # of a check that the request makes: explained, and repeated, already
         except (obstore.exceptions.BaseError, OSError) as error:
             found = explained(error, bucket)
         passes = isinstance(found, ObjectStoreError) and found.passes

@@ -241,12 +241,14 @@ def remove(
     """Remove an object and all below it, the metadata of arrays and groups first.
 
     So no reader takes for an array, or a group, what is there in part. Keys that start with
-    one of `spared`, and an object at the place itself then, stay. `check` raises after listing, and
-    before anything is removed, if that is not to be done any more.
+    one of `spared`, and an object at the place itself then, stay. `check` is asked after listing,
+    and before each of the two parts is removed; it raises if that is not to be done any more.
     """
     found = [key for key, _ in keys(path) if not key.startswith(spared)]
     documents = [key for key in found if key.endswith("/zarr.json")]
     others = sorted(set(found) - set(documents))
+    if check is not None:
+        check()
     if not spared:
         path.unlink()
     for part in (sorted(documents, key=len), others):

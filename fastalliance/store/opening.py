@@ -81,8 +81,11 @@ def open_for_run(
         lease = _replace(path, layout, attrs, break_lock=allowed.break_lock)
     if lease is None:
         return _resume(path, layout, allowed, shard)
-    paths = Paths(path)
-    return Opened(attrs, _ledger(paths, load_run(paths), lease), lease)
+    try:
+        return Opened(attrs, _ledger(Paths(path), load_run(Paths(path)), lease), lease)
+    except BaseException:
+        lease.release()
+        raise
 
 
 def _is_free(path: Place) -> bool:
@@ -202,7 +205,7 @@ def _finished(paths: Paths, attrs: dict[str, Any], run: dict[str, Any]) -> Opene
     packed = list(run.get("packed", {}))
     if files.orphans(paths.scratch) or any(paths.packed(name).exists() for name in packed):
         # Where somebody living holds the lease, it is about to do the same.
-        with contextlib.suppress(StoreError), alone(paths) as held:
+        with contextlib.suppress(StoreError, OSError), alone(paths) as held:
             _tidy(paths, run, held)
     ledger = _ledger(paths, run, None)
     if len(ledger.rows) != run["n_tiles"]:

@@ -161,8 +161,12 @@ class Bar(NoProgress):
 def make_progress(progress: bool | ProgressLike, unit: str = "instance-steps") -> ProgressLike:
     """Return a reporter: the given one, none, a bar on a terminal, or plain lines."""
     if not isinstance(progress, bool):
-        if not (hasattr(progress, "advance") and hasattr(progress, "__enter__")):
-            raise ConfigError(f"progress must be True, False or a reporter, got {progress!r}")
+        wanted = ("start", "begin", "use", "advance", "finish", "__enter__")
+        if lacking := [name for name in wanted if not hasattr(progress, name)]:
+            raise ConfigError(
+                f"progress must be True, False or a reporter with {', '.join(wanted[:-1])}, which "
+                f"is entered; {progress!r} lacks {lacking[0]}"
+            )
         return progress
     if not progress or sys.stderr is None:  # closed, as of a daemon
         return NoProgress()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import fastalliance as fa
-from fastalliance.executors.addresses import require_form
+from fastalliance.executors.addresses import check_scheduler
 
 
 @pytest.mark.parametrize(
@@ -18,12 +18,18 @@ from fastalliance.executors.addresses import require_form
         "tcp://[::1]:8786",
         "tcp://[fe80::1%eth0]:1",
         "wss://node_1.example-site.org:443",
+        "ucx://10.0.0.1:8786",
+        "inproc://10.0.0.1/1234/1",
         "scheduler.json",
         "slurm",
     ],
 )
-def test_form__of_a_scheduler_is_accepted(scheduler: str) -> None:
-    require_form(scheduler)
+def test_form__of_a_scheduler_is_accepted(
+    scheduler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("scheduler.json").write_text('{"address": "tcp://127.0.0.1:8786"}')
+    check_scheduler(scheduler)
 
 
 @pytest.mark.parametrize(

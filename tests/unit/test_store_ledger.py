@@ -103,9 +103,9 @@ def test_file__that_is_damaged_is_refused(places: tuple[Path, Path], text: str) 
 
 
 def test_file__of_a_newer_format_is_refused(places: tuple[Path, Path]) -> None:
-    document = {"format": 2, "rows": [], "sha256": ""}
+    document = {"format": 3, "rows": [], "sha256": ""}
     (places[0] / "a-0.json").write_text(json.dumps(document))
-    with pytest.raises(StoreError, match="ledger format 2, this version reads 1"):
+    with pytest.raises(StoreError, match="ledger format 3, this version reads up to 2; upgrade"):
         read_rows(places[0], N_TILES)
 
 

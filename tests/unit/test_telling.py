@@ -1,9 +1,15 @@
 """Telling the neighbours of those who sent something, against counting one by one."""
 
+import dataclasses
+
 import numpy as np
 import pytest
+import xarray as xr
 
+import fastalliance as fa
 from fastalliance.kernels.telling import tell
+from fastalliance.library import exit_cascade_formulas
+from fastalliance.library.exit_cascade import MODEL, POPULATION
 
 
 def _ring(n_members):
@@ -71,3 +77,25 @@ def test_tell__one_by_one(kind, n_members, share_open):
         assert (told[2 * n_members + 1 :] == 77).all()
         np.testing.assert_array_equal(received, told_before)
         np.testing.assert_array_equal(listed, listed_before)
+
+
+@pytest.mark.parametrize("value", [3.0, 0.5])
+def test_model__whose_ties_say_yes_by_another_number_tells_the_same(value):
+    def sends(m, at):
+        return value if exit_cascade_formulas.sends(m, at) else 0.0
+
+    def is_open(m):
+        return value if exit_cascade_formulas.inside(m) else 0.0
+
+    ties = dataclasses.replace(POPULATION.ties, sends=sends, open=is_open)
+    population = dataclasses.replace(POPULATION, ties=ties)
+    theirs = dataclasses.replace(MODEL, name="theirs", population=population)
+    ring = np.array([[i, (i + 1) % 40] for i in range(40)])
+
+    def run(model):
+        structure = {"members": 40, "network": ring}
+        return fa.Study(
+            model, seed=1, replicates=20, parameters={"tie_weight": 5.0}, structure=structure
+        ).run()
+
+    xr.testing.assert_equal(run(theirs).drop_attrs(), run(MODEL).drop_attrs())
