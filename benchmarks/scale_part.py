@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from benchmarks.processes import own_peak
 from benchmarks.synthetic_tiles import synthetic_tiles
 from benchmarks.virtual_cluster import Troubles, VirtualCluster, driver_on
 from fastalliance.errors import TileError
+from fastalliance.study.progress import NoProgress
 
 POINTS_PER_TILE, REPLICATES, SLOTS, N_STEPS = 10, 1000, 64, 480
 LIFETIME = 3600.0  # seconds of a worker, in the mean
@@ -92,7 +92,7 @@ class Part:
         self.memory = own_peak()
 
 
-class _Watch:
+class _Watch(NoProgress):
     """Notes what a part takes: as the run's progress, and after each tile."""
 
     def __init__(self, part: Part, cluster: VirtualCluster, killed: Callable[[], None]) -> None:
@@ -134,15 +134,3 @@ class _Watch:
         """The results are labelled."""
         with self.clock as clock:
             self.part.finalising = clock.now() - self.part.opening - self.part.collecting
-
-    def start(self, total: int, done: int) -> None:
-        """Note nothing."""
-
-    def advance(self, steps: int) -> None:
-        """Note nothing."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        return None
