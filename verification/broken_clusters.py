@@ -241,9 +241,8 @@ PROOF = [
         "store/verification_repair.py",
         (
             "repair-after-a-lost-lease",
-            '        with files.os_errors(contents.handle.path, f"repairing {name}"):\n'
-            "            self._lease.check()\n",
-            '        with files.os_errors(contents.handle.path, f"repairing {name}"):\n',
+            "                whole_chunks=True,\n                check=self._lease.check,\n",
+            "                whole_chunks=True,\n",
             ("faults/test_verify_processes.py::test_repair__that_lost",),
         ),
     ),
