@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -21,7 +21,7 @@ from benchmarks.baselines import dyad_c
 from benchmarks.command import parser, report
 from benchmarks.rounds import Rounds
 from fastalliance.bench.dyad import SETTINGS, run_kernel
-from fastalliance.bench.timing import Comparison, Table, Task, Timing, interleave
+from fastalliance.bench.timing import Comparison, Table, Task, interleave
 
 Floats = npt.NDArray[np.float64]
 Pairs = dict[str, list[Task]]  # by title: two of something, and one
@@ -81,22 +81,17 @@ def on_processes(*, tiny: bool) -> Iterator[list[Task]]:
 def compare_pairs(pairs: Pairs, rounds: int, about: dict[str, Any]) -> list[Table]:
     """Time all pairs in turns; compare two with one, and each pair's gain with the processes'."""
     timings = interleave([task for pair in pairs.values() for task in pair], rounds)
-    of = {title: timings[2 * i : 2 * i + 2] for i, title in enumerate(pairs)}
-    tables: list[Table] = [
-        Comparison(title, "instance-steps", pair, setting=about) for title, pair in of.items()
+    tables = [
+        Comparison(title, "instance-steps", timings[2 * i : 2 * i + 2], setting=about)
+        for i, title in enumerate(pairs)
     ]
-    given = _gains(of[PROCESSES])
+    gains = {table.title: table.ratios(table.timings[1].name) for table in tables}
+    given = gains.pop(PROCESSES)
     rows = {
-        title: [gain / possible for gain, possible in zip(_gains(pair), given, strict=True)]
-        for title, pair in of.items()
-        if title != PROCESSES
+        title: [gain / possible for gain, possible in zip(found, given, strict=True)]
+        for title, found in gains.items()
     }
     return [*tables, Rounds("what two gain over one, of what two processes gain", "x", rows, about)]
-
-
-def _gains(pair: Sequence[Timing]) -> list[float]:
-    """Return how much faster two were than one, of each round."""
-    return [two / one for two, one in zip(pair[0].rates, pair[1].rates, strict=True)]
 
 
 def main(arguments: list[str] | None = None) -> None:

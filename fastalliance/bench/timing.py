@@ -89,9 +89,13 @@ class Comparison:
 
     def ratio_range(self, name: str) -> tuple[float, float]:
         """Smallest and largest ratio within a round."""
-        pairs = zip(self.timings[0].rates, self._timing(name).rates, strict=True)
-        ratios = [first / other for first, other in pairs]
+        ratios = self.ratios(name)
         return min(ratios), max(ratios)
+
+    def ratios(self, name: str) -> list[float]:
+        """How many times faster the first contender was, in each round."""
+        pairs = zip(self.timings[0].rates, self._timing(name).rates, strict=True)
+        return [first / other for first, other in pairs]
 
     def to_markdown(self) -> str:
         """A table with a line per contender."""

@@ -86,9 +86,16 @@ def _write_slabs(
     n_written = dict.fromkeys(infos, 0)
 
     def write(name: str, region: Region, values: npt.NDArray[Any]) -> None:
-        whole: dict[str, bool] = {"whole_chunks": False, "flush": False}
-        directory, info, scratch = where / name, infos[name], paths.scratch
-        write_region(directory, info, region, values, scratch, **whole, check=check)
+        write_region(
+            where / name,
+            infos[name],
+            region,
+            values,
+            paths.scratch,
+            whole_chunks=False,
+            flush=False,
+            check=check,
+        )
         n_written[name] += values.size
 
     for slab in slabs:

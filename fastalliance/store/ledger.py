@@ -63,7 +63,7 @@ class Ledger:
         self._writer = f"{group}{writer}"
         self._group = group
         self._store_id = store_id
-        self._check = check
+        self._require_lease = check
         self._n_written = 0
         self._levels: list[list[tuple[Place, Rows]]] = [[]]
         self.rows = read_rows(directory, n_tiles, store_id)
@@ -160,7 +160,7 @@ class Ledger:
             document |= {"format": 2, "store": self._store_id}
         document["sha256"] = _checksum(document)
         path = self._directory / f"{self._writer}-{self._n_written:06d}.json"
-        files.put(path, json.dumps(document).encode(), self._scratch, check=self._check)
+        files.put(path, json.dumps(document).encode(), self._scratch, check=self._require_lease)
         files.flush_directory(self._directory)
         self._n_written += 1
         return path

@@ -245,13 +245,9 @@ def remove(
     and before each of the two parts is removed; it raises if that is not to be done any more.
     """
     found = [key for key, _ in keys(path) if not key.startswith(spared)]
-    documents = [key for key in found if key.endswith("/zarr.json")]
-    others = sorted(set(found) - set(documents))
-    if check is not None:
-        check()
-    if not spared:
-        path.unlink()
-    for part in (sorted(documents, key=len), others):
+    documents = sorted((key for key in found if key.endswith("/zarr.json")), key=len)
+    itself = [] if spared else [path.key]
+    for part in (itself + documents, sorted(set(found) - set(documents))):
         if part and check is not None:
             check()
         if part:

@@ -202,8 +202,7 @@ def _with_history(
 
 def _finished(paths: Paths, attrs: dict[str, Any], run: dict[str, Any]) -> Opened:
     """Return a finished store, after removing what a kill at the very end left over."""
-    packed = list(run.get("packed", {}))
-    if files.orphans(paths.scratch) or any(paths.packed(name).exists() for name in packed):
+    if files.orphans(paths.scratch) or any(paths.packed(n).exists() for n in run["packed"]):
         # Where somebody living holds the lease, it is about to do the same.
         with contextlib.suppress(StoreError, OSError), alone(paths) as held:
             _tidy(paths, run, held)
@@ -234,9 +233,15 @@ def _ledger(paths: Paths, run: Mapping[str, Any], lease: Lease | None) -> Ledger
     writer = lease.run_id if lease else "reader"
     shard = Shard.of_lease(lease.name) if lease else None
     group = f"{shard.lease}-" if shard else ""
-    check = lease.check if lease else None
-    own = {"store_id": run["id"], "check": check}
-    return Ledger(paths.ledger, paths.scratch, run["n_tiles"], writer, group, **own)
+    return Ledger(
+        paths.ledger,
+        paths.scratch,
+        run["n_tiles"],
+        writer,
+        group,
+        store_id=run["id"],
+        check=lease.check if lease else None,
+    )
 
 
 def _first_attributes(layout: Layout) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import errno
 import os
 import threading
 import time
-import warnings
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -28,7 +27,7 @@ from fastalliance.store.provenance import now
 from fastalliance.store.resuming import check_same_study
 from fastalliance.study import labels, opening
 from fastalliance.study.axes import require_memory
-from fastalliance.study.checks import warn_invalid
+from fastalliance.study.checks import warn, warn_invalid
 from fastalliance.study.executing import Done, on_dask, on_threads
 from fastalliance.study.interrupts import Interrupts
 from fastalliance.study.layout import attributes, layout
@@ -51,10 +50,6 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 _RECORD_SECONDS = 0.1  # between two ledger files
-
-
-class TilingWarning(UserWarning):
-    """A store that exists keeps its tiles, whatever size is asked for."""
 
 
 def run(study: Study, options: RunOptions) -> xr.Dataset:
@@ -117,11 +112,9 @@ def _tiling(study: Study, options: RunOptions, stored: dict[str, Any] | None) ->
     tiling = Tiling.from_plain(stored["tiling"])
     asked = options.points_per_tile
     if asked is not None and study.tiling(asked).box_shape != tiling.box_shape:
-        warnings.warn(
+        warn(
             f"{options.store} has tiles of {tiling.points_per_tile:,} points and keeps them; "
-            f"points_per_tile {asked:,} is left aside",
-            TilingWarning,
-            stacklevel=4,
+            f"points_per_tile {asked:,} is left aside"
         )
     return tiling
 

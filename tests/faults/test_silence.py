@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 import warnings
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import fastalliance as fa
+from fastalliance.cli.exits import warnings_as_lines
 from fastalliance.executors import run_on_threads, silence
 from fastalliance.executors.silence import Silence, SilenceWarning, tiles_that_run
 from fastalliance.study.tile_data import TileComputer
@@ -88,6 +90,18 @@ def test_threads__name_the_tiles_that_run(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.warns(SilenceWarning, match="no tile has finished .* tiles that run: 4$"):
         found = list(run_on_threads(task, [4], threads=2, stop=threading.Event()))
     assert [tile for tile in found if tile is not None] == [4]
+
+
+def test_command__says_every_silence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(silence, "SILENT", 0.0)
+    monkeypatch.setattr(sys, "warnoptions", [])  # those of the tests
+    with warnings_as_lines():
+        for _ in range(2):
+            Silence(lambda: "nobody knows why").say()
+    said = "warning: no tile has finished for 0 minutes; nobody knows why"
+    assert capsys.readouterr().err.count(said) == 2
 
 
 @pytest.mark.parametrize("options", [{}, {"shard": "0/1"}], ids=["threads", "shard"])

@@ -16,23 +16,13 @@ from fastalliance.store import RunStore, files, finalising, lease, process, read
 from fastalliance.store.lease import Lease, SupersededError
 from tests.faults import toy
 from tests.faults.refusals import one_line
+from tests.unit.shard_stores import forge
 
 
 def forge_lease(path: Path, **changes: object) -> Path:
     """Put a lease of another owner into a store that nobody holds."""
-    directory = path / "_run/lease"
-    number = max(int(p.name[4:10]) for p in directory.glob("run-*"))
-    forged = directory / f"run-{number + 1:06d}.held"
-    content = {
-        "host": "elsewhere",
-        "pid": 4711,
-        "started": "2026-01-01T00:00:00+00:00",
-        "token": "0" * 12 + "-4711-1f",
-        "run_id": "forged",
-        **changes,
-    }
-    forged.write_text(json.dumps(content))
-    return forged
+    number = max(int(p.name[4:10]) for p in (path / "_run/lease").glob("run-*"))
+    return forge(path, "run", number + 1, **changes)
 
 
 def test_lease__a_second_run_in_this_process_is_refused(tmp_path: Path) -> None:
